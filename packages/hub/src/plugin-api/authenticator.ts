@@ -1,0 +1,67 @@
+import type { JsonObject } from '../util/json.ts'
+
+/** What a person or program sent to prove who it is; every value is bounded by the caller. */
+export interface Credentials {
+  readonly username: string
+  readonly password: string
+  /** Any further fields of the login form. */
+  readonly fields: Readonly<Record<string, string>>
+  readonly remoteAddress: string
+}
+
+/** Who somebody turned out to be. `null` members mean "leave as it is". */
+export interface Identity {
+  /** As the source of identity spells it; the hub normalises and validates it. */
+  readonly name: string
+  readonly admin: boolean | null
+  readonly groups?: readonly string[] | null
+  readonly authState?: JsonObject | null
+  readonly userInfo?: JsonObject | null
+}
+
+/** Why nobody was identified, when the person may know more than "wrong name or password". */
+export class LoginRefused extends Error {
+  readonly status: number
+
+  constructor(message: string, options: { status?: number } = {}) {
+    super(message)
+    this.name = 'LoginRefused'
+    this.status = options.status ?? 403
+  }
+}
+
+/**
+ * Turns a login into a user name. Normalisation, allow and block rules, throttling and the user
+ * record are the hub's. Calls overlap.
+ */
+export interface Authenticator {
+  /** Label of the sign-in button for log-ins without a form; `''` shows the form. */
+  readonly loginService: string
+  /** What `allow_all` is when the operator configured nothing about who may sign in. */
+  readonly allowsAllByDefault: boolean
+  /** The identity, or `null` when the credentials are wrong. Throws {@link LoginRefused} to explain. */
+  identify(credentials: Credentials, signal: AbortSignal): Promise<Identity | null>
+}
+
+/** Password hashes of native accounts; the hub's store behind the one door an authenticator gets. */
+export interface PasswordStore {
+  /** PHC string of the user's password hash, or `undefined`. The name is normalised. */
+  findPasswordHash(username: string): Promise<string | undefined>
+}
+
+export interface AuthenticatorContext<Options> {
+  readonly options: Options
+  readonly passwords: PasswordStore
+}
+
+export interface AuthenticatorDefinition<Options = unknown> {
+  /** Short name for `authenticator_class`. */
+  readonly id: string
+  create(context: AuthenticatorContext<Options>): Authenticator
+}
+
+export function defineAuthenticator<Options>(
+  definition: AuthenticatorDefinition<Options>,
+): AuthenticatorDefinition<Options> {
+  return Object.freeze(definition)
+}

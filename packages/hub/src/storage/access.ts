@@ -1,0 +1,162 @@
+import type { Executor } from './dialects/dialect.ts'
+import type { Role } from '../domain/records.ts'
+import { parseStoredStrings } from '../util/json.ts'
+import type { WriteTransaction } from './store.ts'
+
+/** Roles of a user (direct and through groups) or of a service. */
+export async function listRolesOfUser(
+  db: Executor,
+  userId: number,
+): Promise<{ direct: Role[]; throughGroups: Role[] }> {
+  const direct = await db
+    .selectFrom('roles')
+    .innerJoin('user_roles', 'user_roles.role_id', 'roles.id')
+    .selectAll('roles')
+    .where('user_roles.user_id', '=', userId)
+    .orderBy('roles.id')
+    .execute()
+  const throughGroups = await db
+    .selectFrom('roles')
+    .innerJoin('group_roles', 'group_roles.role_id', 'roles.id')
+    .innerJoin('group_members', 'group_members.group_id', 'group_roles.group_id')
+    .selectAll('roles')
+    .distinct()
+    .where('group_members.user_id', '=', userId)
+    .orderBy('roles.id')
+    .execute()
+  return { direct: direct.map(toRole), throughGroups: throughGroups.map(toRole) }
+}
+
+export async function listRolesOfService(db: Executor, serviceId: number): Promise<Role[]> {
+  const rows = await db
+    .selectFrom('roles')
+    .innerJoin('service_roles', 'service_roles.role_id', 'roles.id')
+    .selectAll('roles')
+    .where('service_roles.service_id', '=', serviceId)
+    .orderBy('roles.id')
+    .execute()
+  return rows.map(toRole)
+}
+
+export async function findRole(db: Executor, name: string): Promise<Role | undefined> {
+  const row = await db.selectFrom('roles').selectAll().where('name', '=', name).executeTakeFirst()
+  return row && toRole(row)
+}
+
+export interface RoleDefinition {
+  readonly name: string
+  readonly description: string
+  readonly scopes: readonly string[]
+}
+
+/** Creates the role or overwrites its description and scopes. */
+export async function putRole(
+  transaction: WriteTransaction,
+  role: RoleDefinition,
+): Promise<number> {
+  const values = { description: role.description, scopes: JSON.stringify(role.scopes) }
+  const { id } = await transaction.db
+    .insertInto('roles')
+    .values({ name: role.name, ...values })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet(values))
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  transaction.changed('role', id)
+  return id
+}
+
+/** Names of directly held roles of several users, sorted. */
+export async function listRoleNamesOf(
+  db: Executor,
+  userIds: readonly number[],
+): Promise<Map<number, string[]>> {
+  if (userIds.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('user_roles')
+    .innerJoin('roles', 'roles.id', 'user_roles.role_id')
+    .select(['user_roles.user_id as owner', 'roles.name as name'])
+    .where('user_roles.user_id', 'in', [...userIds])
+    .orderBy('roles.id')
+    .execute()
+  return collect(rows)
+}
+
+/** Names of the groups of several users, sorted. */
+export async function listGroupNamesOf(
+  db: Executor,
+  userIds: readonly number[],
+): Promise<Map<number, string[]>> {
+  if (userIds.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('group_members')
+    .innerJoin('groups', 'groups.id', 'group_members.group_id')
+    .select(['group_members.user_id as owner', 'groups.name as name'])
+    .where('group_members.user_id', 'in', [...userIds])
+    .orderBy('groups.id')
+    .execute()
+  return collect(rows)
+}
+
+/** Every membership, for decisions that involve group filters. */
+export async function loadMemberships(db: Executor): Promise<Map<string, Set<string>>> {
+  const rows = await db
+    .selectFrom('group_members')
+    .innerJoin('groups', 'groups.id', 'group_members.group_id')
+    .innerJoin('users', 'users.id', 'group_members.user_id')
+    .select(['users.name as user', 'groups.name as group'])
+    .execute()
+  const groupsOf = new Map<string, Set<string>>()
+  for (const row of rows) {
+    const set = groupsOf.get(row.user) ?? new Set()
+    groupsOf.set(row.user, set.add(row.group))
+  }
+  return groupsOf
+}
+
+/** An unexpired share that reaches a user, directly or through a group. */
+export interface ReceivedShare {
+  readonly ownerName: string
+  readonly serverName: string
+  readonly scopes: readonly string[]
+}
+
+export async function listSharesReceivedBy(
+  db: Executor,
+  userId: number,
+  now: Date,
+): Promise<ReceivedShare[]> {
+  const rows = await db
+    .selectFrom('shares')
+    .innerJoin('servers', 'servers.id', 'shares.server_id')
+    .innerJoin('users as owner', 'owner.id', 'shares.owner_id')
+    .select(['owner.name as ownerName', 'servers.name as serverName', 'shares.scopes as scopes'])
+    .where((eb) =>
+      eb.or([
+        eb('shares.user_id', '=', userId),
+        eb(
+          'shares.group_id',
+          'in',
+          eb.selectFrom('group_members').select('group_id').where('user_id', '=', userId),
+        ),
+      ]),
+    )
+    .where((eb) =>
+      eb.or([eb('shares.expires_at', 'is', null), eb('shares.expires_at', '>=', now.getTime())]),
+    )
+    .execute()
+  return rows.map((row) => ({ ...row, scopes: parseStoredStrings(row.scopes) }))
+}
+
+function collect(rows: readonly { owner: number; name: string }[]): Map<number, string[]> {
+  const byOwner = new Map<number, string[]>()
+  for (const { owner, name } of rows) {
+    const list = byOwner.get(owner)
+    if (list === undefined) byOwner.set(owner, [name])
+    else list.push(name)
+  }
+  return byOwner
+}
+
+function toRole(row: { id: number; name: string; description: string; scopes: string }): Role {
+  return { ...row, scopes: parseStoredStrings(row.scopes) }
+}

@@ -1,0 +1,132 @@
+import type { Selectable } from 'kysely'
+import type { OAuthClient, OAuthCode } from '../domain/records.ts'
+import { parseStoredStrings } from '../util/json.ts'
+import type { Executor } from './dialects/dialect.ts'
+import { toDate } from './rows.ts'
+import type { Schema } from './schema.ts'
+import type { WriteTransaction } from './store.ts'
+import { sha256Hex } from './token-hash.ts'
+
+export async function findOAuthClient(db: Executor, id: string): Promise<OAuthClient | undefined> {
+  const row = await db
+    .selectFrom('oauth_clients')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirst()
+  return row && toClient(row)
+}
+
+/** Creates or replaces a client; its tokens and codes stay. */
+export async function putOAuthClient(
+  transaction: WriteTransaction,
+  client: OAuthClient,
+): Promise<void> {
+  const values = {
+    description: client.description,
+    secret_hash: client.secretHash,
+    redirect_uri: client.redirectUri,
+    allowed_scopes: JSON.stringify(client.allowedScopes),
+    server_id: client.serverId,
+    service_id: client.serviceId,
+  }
+  await transaction.db
+    .insertInto('oauth_clients')
+    .values({ id: client.id, ...values })
+    .onConflict((conflict) => conflict.column('id').doUpdateSet(values))
+    .execute()
+  transaction.changed('client', client.id)
+}
+
+/** Deletes the client of a server, and with it every code and browser token issued to it. */
+export async function deleteClientsOfServer(
+  transaction: WriteTransaction,
+  serverId: number,
+): Promise<void> {
+  const rows = await transaction.db
+    .deleteFrom('oauth_clients')
+    .where('server_id', '=', serverId)
+    .returning('id')
+    .execute()
+  for (const row of rows) transaction.changed('client', row.id)
+}
+
+/** Stores a code by its hash. */
+export async function createOAuthCode(
+  transaction: WriteTransaction,
+  value: string,
+  code: OAuthCode,
+): Promise<void> {
+  await transaction.db
+    .insertInto('oauth_codes')
+    .values({
+      hashed: sha256Hex(value),
+      client_id: code.clientId,
+      user_id: code.userId,
+      redirect_uri: code.redirectUri,
+      session_id: code.sessionId,
+      scopes: JSON.stringify(code.scopes),
+      code_challenge: code.codeChallenge,
+      code_challenge_method: code.codeChallengeMethod,
+      expires_at: code.expiresAt.getTime(),
+    })
+    .execute()
+}
+
+export async function findOAuthCode(
+  db: Executor,
+  value: string,
+  now: Date,
+): Promise<OAuthCode | undefined> {
+  const row = await db
+    .selectFrom('oauth_codes')
+    .selectAll()
+    .where('hashed', '=', sha256Hex(value))
+    .where('expires_at', '>=', now.getTime())
+    .executeTakeFirst()
+  return row && toCode(row)
+}
+
+/** Uses a code up. Exactly one of several concurrent callers gets `true`. */
+export async function consumeOAuthCode(
+  transaction: WriteTransaction,
+  value: string,
+): Promise<boolean> {
+  const rows = await transaction.db
+    .deleteFrom('oauth_codes')
+    .where('hashed', '=', sha256Hex(value))
+    .returning('client_id')
+    .execute()
+  return rows.length === 1
+}
+
+export async function purgeOAuthCodes(transaction: WriteTransaction, now: Date): Promise<void> {
+  await transaction.db.deleteFrom('oauth_codes').where('expires_at', '<', now.getTime()).execute()
+}
+
+function toClient(row: Selectable<Schema['oauth_clients']>): OAuthClient {
+  return {
+    id: row.id,
+    description: row.description,
+    secretHash: row.secret_hash,
+    redirectUri: row.redirect_uri,
+    allowedScopes: parseStoredStrings(row.allowed_scopes),
+    serverId: row.server_id,
+    serviceId: row.service_id,
+  }
+}
+
+function toCode(row: Selectable<Schema['oauth_codes']>): OAuthCode {
+  return {
+    clientId: row.client_id,
+    userId: row.user_id,
+    redirectUri: row.redirect_uri,
+    sessionId: row.session_id,
+    scopes: parseStoredStrings(row.scopes),
+    codeChallenge: row.code_challenge,
+    codeChallengeMethod:
+      row.code_challenge_method === 'S256' || row.code_challenge_method === 'plain'
+        ? row.code_challenge_method
+        : null,
+    expiresAt: toDate(row.expires_at),
+  }
+}
