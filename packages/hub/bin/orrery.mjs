@@ -1,1 +1,4 @@
 #!/usr/bin/env node
+import { runCommandLine } from './launcher.mjs'
+
+await runCommandLine()

@@ -1,0 +1,107 @@
+import { existsSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { readJsonIfPresent } from './files.mjs'
+import { noTests, tapTotals, vitestTotals } from './totals.mjs'
+
+/** @typedef {import('./tool.mjs').ToolResult} ToolResult */
+/** @typedef {import('./totals.mjs').Totals} Totals */
+
+/**
+ * One step of `npm test`. `args` run on Node 24, or as the program of that name among the npm packages.
+ * @typedef {{
+ *   name: string,
+ *   isQuick: boolean,
+ *   command: string,
+ *   args: readonly string[],
+ *   env?: NodeJS.ProcessEnv,
+ *   deadlineMs: number,
+ *   totals: (result: ToolResult) => Totals,
+ * }} TestStep
+ */
+
+const minuteMs = 60_000
+
+/**
+ * The steps in order, the quick ones first.
+ * @param {{ root: string, reports: string, isQuick: boolean }} options
+ * @returns {TestStep[]}
+ */
+export function testSteps({ root, reports, isQuick }) {
+  const openapi = 'packages/hub/src/cli/generate-openapi.ts'
+  const steps = [
+    checkStep('types', 'tsc', ['--noEmit', '-p', 'tsconfig.json']),
+    checkStep('lint', 'oxlint', ['--type-aware', '--deny-warnings']),
+    checkStep('format', 'biome', ['format', '.']),
+    ...(existsSync(join(root, openapi))
+      ? [checkStep('generated files', 'node', [openapi, '--check'])]
+      : []),
+    scriptStep(root),
+    isQuick
+      ? vitestStep('unit', reports, { isQuick: true, args: ['--exclude', 'test/**'] })
+      : vitestStep('unit and integration', reports, { isQuick: false, args: [] }),
+    vitestStep('browser', reports, { isQuick: false, args: ['--config', 'vitest.e2e.config.ts'] }),
+  ]
+  return steps.filter((step) => !isQuick || step.isQuick)
+}
+
+/**
+ * A step without tests of its own: it counts when it fails.
+ * @param {string} name
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @returns {TestStep}
+ */
+function checkStep(name, command, args) {
+  return {
+    name,
+    isQuick: true,
+    command,
+    args,
+    deadlineMs: 10 * minuteMs,
+    totals: ({ code }) => ({ ...noTests(), failed: code === 0 ? 0 : 1 }),
+  }
+}
+
+/**
+ * @param {string} root
+ * @returns {TestStep}
+ */
+function scriptStep(root) {
+  return {
+    name: 'scripts',
+    isQuick: true,
+    command: 'node',
+    args: ['--test', '--test-reporter=tap', join(root, 'scripts/**/*.test.mjs')],
+    deadlineMs: 5 * minuteMs,
+    totals: ({ code, output }) => tapTotals(output, code),
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {string} reports folder
+ * @param {{ isQuick: boolean, args: readonly string[] }} options
+ * @returns {TestStep}
+ */
+function vitestStep(name, reports, { isQuick, args }) {
+  const report = join(reports, `${name.replaceAll(' ', '-')}.json`)
+  const reporter = fileURLToPath(new URL('vitest-reporter.mjs', import.meta.url))
+  rmSync(report, { force: true })
+  return {
+    name,
+    isQuick,
+    command: 'vitest',
+    args: [
+      'run',
+      '--root',
+      'packages/hub',
+      '--reporter=default',
+      `--reporter=${reporter}`,
+      ...args,
+    ],
+    env: { ORRERY_TEST_REPORT: report },
+    deadlineMs: 40 * minuteMs,
+    totals: ({ code }) => vitestTotals(readJsonIfPresent(report), code),
+  }
+}
