@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Executor } from './dialects/dialect.ts'
 import type { Role } from '../domain/records.ts'
 import { parseStoredStrings } from '../util/json.ts'
@@ -25,6 +26,12 @@ export async function listRolesOfUser(
     .orderBy('roles.id')
     .execute()
   return { direct: direct.map(toRole), throughGroups: throughGroups.map(toRole) }
+}
+
+/** Raw scopes of all roles of a user, through groups too. */
+export async function listRawScopesOfUser(db: Executor, userId: number): Promise<string[]> {
+  const { direct, throughGroups } = await listRolesOfUser(db, userId)
+  return [...new Set([...direct, ...throughGroups].flatMap((role) => role.scopes))]
 }
 
 export async function listRolesOfService(db: Executor, serviceId: number): Promise<Role[]> {
@@ -159,4 +166,48 @@ function collect(rows: readonly { owner: number; name: string }[]): Map<number, 
 
 function toRole(row: { id: number; name: string; description: string; scopes: string }): Role {
   return { ...row, scopes: parseStoredStrings(row.scopes) }
+}
+
+/** Deletes every role but the named ones. */
+export async function deleteRolesExcept(
+  transaction: WriteTransaction,
+  names: readonly string[],
+): Promise<void> {
+  const rows = await transaction.db
+    .deleteFrom('roles')
+    .where('name', 'not in', names.length === 0 ? [''] : [...names])
+    .returning('id')
+    .execute()
+  for (const row of rows) transaction.changed('role', row.id)
+}
+
+const memberTables = {
+  user: { table: 'user_roles', column: 'user_id' },
+  group: { table: 'group_roles', column: 'group_id' },
+  service: { table: 'service_roles', column: 'service_id' },
+} as const
+
+/** Makes the members of one kind exactly these; with `add`, only adds them. */
+export async function setRoleMembers(
+  transaction: WriteTransaction,
+  members: {
+    role: string
+    kind: keyof typeof memberTables
+    ids: readonly number[]
+    add?: boolean
+  },
+): Promise<void> {
+  const role = await findRole(transaction.db, members.role)
+  if (role === undefined) return
+  const { table, column } = memberTables[members.kind]
+  const target = sql.table(table)
+  const member = sql.ref(column)
+  if (members.add !== true) {
+    await sql`delete from ${target} where role_id = ${role.id}`.execute(transaction.db)
+  }
+  for (const id of members.ids) {
+    await sql`insert into ${target} (role_id, ${member}) values (${role.id}, ${id})
+      on conflict do nothing`.execute(transaction.db)
+  }
+  transaction.changed('role', role.id)
 }

@@ -69,21 +69,21 @@ export async function findLastSpawn(
   return row && toOperation(row)
 }
 
+export interface ClaimQuery {
+  readonly now: Date
+  readonly limit: number
+  readonly kind: OperationKind
+}
+
 /** Work that nobody holds a live lease on, oldest first. */
-export async function listClaimable(
-  db: Executor,
-  options: { now: Date; limit: number },
-): Promise<Operation[]> {
+export async function listClaimable(db: Executor, query: ClaimQuery): Promise<Operation[]> {
+  const now = query.now.getTime()
   const rows = await db
     .selectFrom('operations')
     .selectAll()
+    .where('kind', '=', query.kind)
     .where('state', 'in', ['queued', 'running'])
-    .where((eb) =>
-      eb.or([
-        eb('lease_expires_at', 'is', null),
-        eb('lease_expires_at', '<', options.now.getTime()),
-      ]),
-    )
+    .where((eb) => eb.or([eb('lease_expires_at', 'is', null), eb('lease_expires_at', '<', now)]))
     // One at a time per server: a stop waits for the start that it cancels.
     .where((eb) =>
       eb.not(
@@ -98,7 +98,7 @@ export async function listClaimable(
       ),
     )
     .orderBy('id')
-    .limit(options.limit)
+    .limit(query.limit)
     .execute()
   return rows.map(toOperation)
 }
@@ -222,17 +222,35 @@ export async function updateOperation(
   return true
 }
 
-/** Asks whoever runs them to give up the server's pending starts. */
+/** Gives the operation back, to be claimed again by anybody after `notBefore`. */
+export async function retryOperation(
+  transaction: WriteTransaction,
+  hold: OperationHold,
+  notBefore: Date,
+): Promise<void> {
+  await held(transaction, hold)
+    .set({ state: 'queued', owner: null, lease_expires_at: notBefore.getTime() })
+    .execute()
+}
+
+/** Ends the server's waiting starts, and asks whoever runs one to give it up. */
 export async function cancelSpawns(
   transaction: WriteTransaction,
   serverId: number,
 ): Promise<number[]> {
+  await transaction.db
+    .updateTable('operations')
+    .set({ state: 'cancelled', finished_at: Date.now() })
+    .where('server_id', '=', serverId)
+    .where('kind', '=', 'spawn')
+    .where('state', '=', 'queued')
+    .execute()
   const rows = await transaction.db
     .updateTable('operations')
     .set({ cancel_requested: 1 })
     .where('server_id', '=', serverId)
     .where('kind', '=', 'spawn')
-    .where('state', 'in', ['queued', 'running'])
+    .where('state', '=', 'running')
     .returning('id')
     .execute()
   for (const row of rows) transaction.changed('operation', row.id)

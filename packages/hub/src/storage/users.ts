@@ -119,6 +119,14 @@ export async function createUser(
   return toUser(row)
 }
 
+/**
+ * Makes concurrent transactions about one user's servers wait for each other. A write that changes
+ * nothing, because SQLite knows no `for update`.
+ */
+export async function lockUser(transaction: WriteTransaction, id: number): Promise<void> {
+  await transaction.db.updateTable('users').set({ id: sql`id` }).where('id', '=', id).execute()
+}
+
 export interface UserChanges {
   readonly name?: string
   readonly admin?: boolean

@@ -144,7 +144,7 @@ describeStores('the store', (open) => {
     )
     const soon = new Date(now.getTime() + 10_000)
     const later = new Date(now.getTime() + 20_000)
-    const [operation] = await listClaimable(store.db, { now, limit: 10 })
+    const [operation] = await listClaimable(store.db, { now, limit: 10, kind: 'spawn' })
     expect(operation?.id).toBe(id)
     if (operation === undefined) return
     const claims = await Promise.all(
@@ -154,8 +154,8 @@ describeStores('the store', (open) => {
     )
     const winners = claims.filter((claim) => claim !== undefined)
     expect(winners).toHaveLength(1)
-    expect(await listClaimable(store.db, { now, limit: 10 })).toEqual([])
-    const [orphan] = await listClaimable(store.db, { now: later, limit: 10 })
+    expect(await listClaimable(store.db, { now, limit: 10, kind: 'spawn' })).toEqual([])
+    const [orphan] = await listClaimable(store.db, { now: later, limit: 10, kind: 'spawn' })
     expect(orphan?.id).toBe(id)
     if (orphan === undefined || winners[0] === undefined) return
     const heir = await store.write((tx) =>
@@ -181,8 +181,9 @@ describeStores('the store', (open) => {
       )
     const first = await add('spawn')
     await add('stop')
-    const claimable = await listClaimable(store.db, { now, limit: 10 })
-    expect(claimable.map((operation) => operation.id)).toEqual([first])
+    const spawns = await listClaimable(store.db, { now, limit: 10, kind: 'spawn' })
+    expect(spawns.map((operation) => operation.id)).toEqual([first])
+    expect(await listClaimable(store.db, { now, limit: 10, kind: 'stop' })).toEqual([])
   })
 
   test('routes carry growing numbers, and a reader that has n has all below', async () => {

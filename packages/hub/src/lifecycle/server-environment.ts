@@ -1,0 +1,84 @@
+import type { Server } from '../domain/records.ts'
+import { escapePathSegment, serverClientId, serverPath } from '../domain/urls.ts'
+import type { BindAddress } from '../plugin-api/spawner.ts'
+import type { LifecycleSettings } from './settings.ts'
+
+export interface EnvironmentInput {
+  readonly server: Pick<Server, 'username' | 'name'>
+  readonly apiToken: string
+  readonly bind: BindAddress
+  readonly settings: LifecycleSettings
+}
+
+/**
+ * Environment of a single-user server, complete but for what the spawner adds.
+ * Source: contract single-user-and-services §2; later entries win, configured ones last.
+ */
+export function serverEnvironment(input: EnvironmentInput): Record<string, string> {
+  const { server, apiToken, bind, settings } = input
+  const prefix = serverPath(settings.baseUrl, server.username, server.name)
+  const fullName = `${server.username}/${server.name}`
+  const accessScopes = JSON.stringify([
+    `access:servers!server=${fullName}`,
+    `access:servers!user=${server.username}`,
+  ])
+  const publicOrigin = settings.publicUrl === '' ? '' : new URL(settings.publicUrl).origin
+  return {
+    ...settings.keptEnvironment,
+    JUPYTERHUB_API_TOKEN: apiToken,
+    JPY_API_TOKEN: apiToken,
+    JUPYTERHUB_CLIENT_ID: serverClientId(server.username, server.name),
+    ...(Object.keys(settings.cookieOptions).length > 0 && {
+      JUPYTERHUB_COOKIE_OPTIONS: JSON.stringify(settings.cookieOptions),
+    }),
+    JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED: settings.cookieHostPrefixEnabled ? '1' : '0',
+    JUPYTERHUB_HOST: publicOrigin,
+    JUPYTERHUB_OAUTH_CALLBACK_URL: `${prefix}oauth_callback`,
+    JUPYTERHUB_OAUTH_SCOPES: accessScopes,
+    JUPYTERHUB_OAUTH_ACCESS_SCOPES: accessScopes,
+    JUPYTERHUB_OAUTH_CLIENT_ALLOWED_SCOPES: JSON.stringify(settings.oauthClientAllowedScopes),
+    JUPYTERHUB_USER: server.username,
+    JUPYTERHUB_SERVER_NAME: server.name,
+    JUPYTERHUB_API_URL: settings.hubApiUrl,
+    JUPYTERHUB_ACTIVITY_URL: `${settings.hubApiUrl}/users/${escapePathSegment(server.username)}/activity`,
+    JUPYTERHUB_BASE_URL: settings.baseUrl,
+    JUPYTERHUB_SERVICE_PREFIX: prefix,
+    JUPYTERHUB_SERVICE_URL: `http://${hostPart(bind.ip)}:${bind.port}${prefix}`,
+    JUPYTERHUB_PUBLIC_URL: publicOrigin === '' ? '' : `${publicOrigin}${prefix}`,
+    JUPYTERHUB_PUBLIC_HUB_URL: publicOrigin === '' ? '' : `${publicOrigin}${settings.baseUrl}hub/`,
+    ...limitVariables(settings),
+    ...(settings.notebookDir !== '' && {
+      JUPYTERHUB_ROOT_DIR: fillTemplate(settings.notebookDir, server.username, prefix),
+    }),
+    ...(settings.defaultUrl !== '' && {
+      JUPYTERHUB_DEFAULT_URL: fillTemplate(settings.defaultUrl, server.username, prefix),
+    }),
+    ...(settings.debug && { JUPYTERHUB_DEBUG: '1' }),
+    ...(settings.disableUserConfig && { JUPYTERHUB_DISABLE_USER_CONFIG: '1' }),
+    ...settings.environment,
+  }
+}
+
+function limitVariables({ limits }: LifecycleSettings): Record<string, string> {
+  const entries: Array<[string, number | undefined]> = [
+    ['MEM_LIMIT', limits.memLimitBytes],
+    ['MEM_GUARANTEE', limits.memGuaranteeBytes],
+    ['CPU_LIMIT', limits.cpuLimitCores],
+    ['CPU_GUARANTEE', limits.cpuGuaranteeCores],
+  ]
+  return Object.fromEntries(
+    entries.flatMap(([name, value]) => (value ? [[name, String(value)] as const] : [])),
+  )
+}
+
+/** `{username}`, `{base_url}` and the old `%U`. Source: contract spawners §7. */
+function fillTemplate(template: string, username: string, prefix: string): string {
+  return template
+    .replaceAll('%U', '{username}')
+    .replaceAll('{username}', username)
+    .replaceAll('{base_url}', prefix)
+}
+
+function hostPart(ip: string): string {
+  return ip.includes(':') ? `[${ip}]` : ip
+}

@@ -1,0 +1,207 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { request } from 'undici'
+import { ConfigError, messageOf } from '../../domain/errors.ts'
+import {
+  findProcess,
+  isAlive,
+  type ProcessIdentity,
+  signalProcess,
+} from '../../util/process-identity.ts'
+
+export interface EdgeProcessOptions {
+  /** Program and arguments before the edge's own: Node and the entry file. */
+  readonly command: readonly string[]
+  /** The edge's arguments, in configurable-http-proxy's form. */
+  readonly args: readonly string[]
+  readonly authToken: string
+  /** Answers `/_chp_healthz` once the edge serves. */
+  readonly healthUrl: URL
+  readonly dataDir: string
+  readonly checkIntervalMs: number
+  readonly logger: {
+    info(details: object, message: string): void
+    warn(details: object, message: string): void
+    error(details: object, message: string): void
+  }
+}
+
+export interface EdgeProcess {
+  /** Ends the edge and stops watching it. */
+  stop(): Promise<void>
+  /** Stops watching; the edge serves on, and the next hub takes it over. */
+  release(): void
+}
+
+interface EdgeRecord extends ProcessIdentity {
+  readonly args: readonly string[]
+}
+
+const startTimeoutMs = 15_000
+const stopTimeoutMs = 15_000
+const maxRestartPauseMs = 10_000
+const logTailBytes = 2_000
+
+/**
+ * Runs the edge as a process of its own, which outlives the hub: a hub that starts finds the edge
+ * of the one before by its record (pid and start time) and keeps it, with every connection it
+ * holds. An edge that ends is started again.
+ */
+export async function startEdgeProcess(options: EdgeProcessOptions): Promise<EdgeProcess> {
+  const { logger } = options
+  const ending = new AbortController()
+  const isEnding = () => ending.signal.aborted
+  let current = await adoptOrStart(options)
+  const watching = watch()
+
+  async function watch(): Promise<void> {
+    for (let pauseMs = 100; !isEnding(); ) {
+      await untilDead(current, options.checkIntervalMs, isEnding)
+      if (isEnding()) return
+      logger.error({ pid: current.pid }, 'the edge has ended; starting it again')
+      try {
+        current = await start(options)
+        pauseMs = 100
+      } catch (error) {
+        logger.error({ cause: messageOf(error) }, 'the edge could not be started; trying again')
+        await delay(pauseMs, undefined, { ref: false })
+        pauseMs = Math.min(pauseMs * 2, maxRestartPauseMs)
+      }
+    }
+  }
+
+  return {
+    async stop() {
+      ending.abort()
+      await end(current)
+      rmSync(recordPath(options.dataDir), { force: true })
+      await watching
+    },
+    release() {
+      ending.abort()
+    },
+  }
+}
+
+async function adoptOrStart(options: EdgeProcessOptions): Promise<ProcessIdentity> {
+  const found = readRecord(options.dataDir)
+  if (found === undefined || !isAlive(found)) return start(options)
+  const sameArguments = JSON.stringify(found.args) === JSON.stringify(options.args)
+  if (sameArguments && (await isHealthy(options.healthUrl))) {
+    options.logger.info({ pid: found.pid }, 'taking over the running edge')
+    return found
+  }
+  options.logger.info({ pid: found.pid }, 'replacing the running edge')
+  await end(found)
+  return start(options)
+}
+
+async function start(options: EdgeProcessOptions): Promise<ProcessIdentity> {
+  const [program = '', ...first] = options.command
+  const logPath = join(options.dataDir, 'edge.log')
+  const log = openSync(logPath, 'w', 0o600)
+  const child = spawn(program, [...first, ...options.args], {
+    detached: true, // a session of its own: signals to the hub's terminal are not the edge's
+    stdio: ['ignore', log, log],
+    env: { ...process.env, CONFIGPROXY_AUTH_TOKEN: options.authToken },
+  })
+  closeSync(log)
+  child.unref()
+  const spawned = new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve)
+    child.once('error', reject)
+  })
+  await spawned
+  const identity = findProcess(child.pid ?? 0)
+  if (identity !== undefined) writeRecord(options.dataDir, { ...identity, args: options.args })
+  await untilHealthy(options, child, logPath)
+  return identity ?? { pid: child.pid ?? 0, startTicks: '' }
+}
+
+async function untilHealthy(
+  options: EdgeProcessOptions,
+  child: ChildProcess,
+  logPath: string,
+): Promise<void> {
+  const giveUpAt = Date.now() + startTimeoutMs
+  while (Date.now() < giveUpAt) {
+    if (child.exitCode !== null || child.signalCode !== null) {
+      throw new ConfigError(`The edge could not start: ${logTail(logPath)}`)
+    }
+    if (await isHealthy(options.healthUrl)) return
+    await delay(25)
+  }
+  child.kill('SIGKILL')
+  throw new ConfigError(
+    `The edge did not answer in ${startTimeoutMs / 1000} s: ${logTail(logPath)}`,
+  )
+}
+
+async function isHealthy(url: URL): Promise<boolean> {
+  try {
+    const answer = await request(url, {
+      headersTimeout: 2_000,
+      bodyTimeout: 2_000,
+      headers: { connection: 'close' },
+    })
+    const body = await answer.body.text()
+    return answer.statusCode === 200 && body.includes('"status"')
+  } catch {
+    return false
+  }
+}
+
+async function untilDead(
+  target: ProcessIdentity,
+  intervalMs: number,
+  isEnding: () => boolean,
+): Promise<void> {
+  while (!isEnding() && isAlive(target)) {
+    // Often enough that a crash costs a second at most, whatever the configured interval.
+    await delay(Math.min(intervalMs, 500), undefined, { ref: false })
+  }
+}
+
+async function end(target: ProcessIdentity): Promise<void> {
+  signalProcess(target, 'SIGTERM')
+  const giveUpAt = Date.now() + stopTimeoutMs
+  while (isAlive(target)) {
+    if (Date.now() > giveUpAt) signalProcess(target, 'SIGKILL')
+    await delay(20)
+  }
+}
+
+function recordPath(dataDir: string): string {
+  return join(dataDir, 'edge.json')
+}
+
+function writeRecord(dataDir: string, record: EdgeRecord): void {
+  const path = recordPath(dataDir)
+  writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 })
+  renameSync(`${path}.new`, path)
+}
+
+function readRecord(dataDir: string): EdgeRecord | undefined {
+  try {
+    const value: unknown = JSON.parse(readFileSync(recordPath(dataDir), 'utf8'))
+    if (typeof value !== 'object' || value === null) return undefined
+    if (!('pid' in value) || !('startTicks' in value) || !('args' in value)) return undefined
+    const { pid, startTicks, args } = value
+    if (typeof pid !== 'number' || typeof startTicks !== 'string' || !Array.isArray(args)) {
+      return undefined
+    }
+    return { pid, startTicks, args: args.map(String) }
+  } catch {
+    return undefined // no record, or one that was torn: then there is no edge to take over
+  }
+}
+
+function logTail(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').slice(-logTailBytes).trim()
+  } catch {
+    return ''
+  }
+}
