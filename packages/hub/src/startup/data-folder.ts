@@ -1,0 +1,65 @@
+import { accessSync, chmodSync, constants, mkdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { ConfigError, messageOf } from '../domain/errors.ts'
+
+/** The folder that everything stored lives in, held by one hub at a time. */
+export interface DataFolder {
+  readonly path: string
+  /** A folder below it, made when missing, mode 0700. */
+  folder(name: string): string
+  release(): void
+}
+
+/**
+ * Makes the data folder (mode 0700) and checks that it can be written.
+ * @throws ConfigError that says what is wrong with it and what to do
+ */
+export function openDataFolder(path: string): Omit<DataFolder, 'release'> {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+    if (!statSync(path).isDirectory()) throw new Error('it is not a folder')
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (error) {
+    throw new ConfigError(
+      `The data folder ${path} cannot be written: ${messageOf(error)}. Name another one with ` +
+        '--data-dir, or change its owner.',
+      { cause: error },
+    )
+  }
+  return {
+    path,
+    folder(name) {
+      const below = join(path, name)
+      mkdirSync(below, { recursive: true, mode: 0o700 })
+      chmodSync(below, 0o700)
+      return below
+    },
+  }
+}
+
+/**
+ * Holds the data folder for this process. The lock is SQLite's on a file of its own: the kernel
+ * lets it go when the process ends, however it ends, so a stale lock cannot exist.
+ * @throws ConfigError when another hub holds it
+ */
+export function lockDataFolder(path: string): DataFolder {
+  const opened = openDataFolder(path)
+  const lock = new DatabaseSync(join(path, 'hub.lock'), { timeout: 500 })
+  try {
+    lock.exec('begin exclusive')
+  } catch (error) {
+    lock.close()
+    if (/locked|busy/i.test(messageOf(error))) {
+      throw new ConfigError(
+        `Another hub is running with the data folder ${path}. Stop it first, or give this one a ` +
+          'folder of its own with --data-dir.',
+        { cause: error },
+      )
+    }
+    throw new ConfigError(`The data folder ${path} cannot be locked: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+  return { ...opened, release: () => lock.close() }
+}

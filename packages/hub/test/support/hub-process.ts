@@ -1,0 +1,222 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { freePort } from './postgres.ts'
+
+export interface HubProcessOptions {
+  /** Content of `jupyterhub_config.json`. */
+  readonly config: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  /** `sqlite` when left out. */
+  readonly dbUrl?: string
+}
+
+/** A whole Orrery in a folder of its own: hub and edge as real processes, on ports of their own. */
+export class TestInstallation {
+  readonly folder: string
+  readonly port: number
+  readonly hubPort: number
+  readonly #edgeApiPort: number
+  readonly #options: HubProcessOptions
+  /** Everything the hubs printed, over all their lives. */
+  output = ''
+  #hub: ChildProcess | undefined
+
+  private constructor(
+    folder: string,
+    ports: readonly [number, number, number],
+    options: HubProcessOptions,
+  ) {
+    this.folder = folder
+    ;[this.port, this.hubPort, this.#edgeApiPort] = ports
+    this.#options = options
+  }
+
+  static async create(options: HubProcessOptions): Promise<TestInstallation> {
+    const folder = await mkdtemp(join(tmpdir(), 'orrery-hub-'))
+    const ports = [await freePort(), await freePort(), await freePort()] as const
+    const installation = new TestInstallation(folder, ports, options)
+    await installation.#writeConfig()
+    return installation
+  }
+
+  get dataDir(): string {
+    return join(this.folder, 'data')
+  }
+
+  /** What users type. */
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`
+  }
+
+  get hubPid(): number | undefined {
+    return this.#hub?.pid
+  }
+
+  /** Starts the hub and waits until it and the edge answer. `crashAt` kills it at that point. */
+  async start(options: { crashAt?: string; wait?: boolean } = {}): Promise<void> {
+    const entry = fileURLToPath(new URL('crashing-hub.ts', import.meta.url))
+    const child = spawn(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', entry, `--data-dir=${this.dataDir}`],
+      {
+        cwd: this.folder,
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, ORRERY_CRASH_AT: options.crashAt ?? '' },
+      },
+    )
+    this.#hub = child
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        this.output += text
+      })
+    }
+    if (options.wait === false) return
+    await this.until(() => this.#answers(), 30_000)
+  }
+
+  /** Waits until a check is true; says what the hubs printed when it never is. */
+  async until(check: () => Promise<boolean> | boolean, timeoutMs = 60_000): Promise<void> {
+    const giveUpAt = Date.now() + timeoutMs
+    for (;;) {
+      if (await check()) return
+      if (Date.now() > giveUpAt) {
+        throw new Error(
+          `not true within ${timeoutMs} ms; the hub said:\n${this.output.slice(-6_000)}`,
+        )
+      }
+      await delay(50)
+    }
+  }
+
+  /** Resolves with the exit code, or the signal's name, once the hub has ended. */
+  exited(): Promise<number | string> {
+    const hub = this.#hub
+    if (hub === undefined) return Promise.resolve(0)
+    if (hub.exitCode !== null) return Promise.resolve(hub.exitCode)
+    if (hub.signalCode !== null) return Promise.resolve(hub.signalCode)
+    return new Promise((resolve) =>
+      hub.once('exit', (code, signal) => resolve(code ?? signal ?? 0)),
+    )
+  }
+
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<number | string> {
+    const ended = this.exited()
+    this.#hub?.kill(signal)
+    return ended
+  }
+
+  /** The edge's pid, from its record. */
+  edgePid(): number | undefined {
+    try {
+      const record: unknown = JSON.parse(readFileSync(join(this.dataDir, 'edge.json'), 'utf8'))
+      if (typeof record !== 'object' || record === null || !('pid' in record)) return undefined
+      return Number(record.pid)
+    } catch {
+      return undefined
+    }
+  }
+
+  /** A REST call through the edge. */
+  async api(
+    path: string,
+    options: { token: string; method?: string; body?: unknown; direct?: boolean },
+  ): Promise<{ status: number; body: unknown }> {
+    const origin = options.direct === true ? `http://127.0.0.1:${this.hubPort}` : this.url
+    const answer = await fetch(`${origin}/hub/api${path}`, {
+      method: options.method ?? 'GET',
+      headers: { Authorization: `token ${options.token}`, Connection: 'close' },
+      ...(options.body !== undefined && { body: JSON.stringify(options.body) }),
+      signal: AbortSignal.timeout(20_000),
+    })
+    const text = await answer.text()
+    return { status: answer.status, body: text === '' ? undefined : parseJson(text) }
+  }
+
+  /** Pids of processes that belong to a run of a server of this installation. */
+  serverPids(): number[] {
+    return readdirSync('/proc').flatMap((name) => {
+      const pid = Number(name)
+      return Number.isInteger(pid) && this.#isServer(pid) ? [pid] : []
+    })
+  }
+
+  /** Ends everything that was started, whatever state it is in. */
+  async destroy(): Promise<void> {
+    await this.kill()
+    for (const pid of [this.edgePid(), ...this.serverPids()]) {
+      if (pid !== undefined && this.#isOurs(pid)) killQuietly(pid)
+    }
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+
+  #isServer(pid: number): boolean {
+    const environment = readProc(pid, 'environ')
+    return (
+      environment.includes(`JUPYTERHUB_API_URL=http://127.0.0.1:${this.hubPort}/`) && !isZombie(pid)
+    )
+  }
+
+  #isOurs(pid: number): boolean {
+    return this.#isServer(pid) || readProc(pid, 'cmdline').includes(this.dataDir)
+  }
+
+  async #answers(): Promise<boolean> {
+    if (this.#hub?.exitCode !== null || this.#hub.signalCode !== null) {
+      throw new Error(`the hub ended while it started:\n${this.output.slice(-6_000)}`)
+    }
+    const answer = await fetch(`${this.url}/hub/api/`, {
+      signal: AbortSignal.timeout(2_000),
+    }).catch(() => undefined)
+    await answer?.body?.cancel()
+    return answer?.status === 200
+  }
+
+  async #writeConfig(): Promise<void> {
+    const { config, dbUrl } = this.#options
+    const content = {
+      ...config,
+      JupyterHub: {
+        ip: '127.0.0.1',
+        port: this.port,
+        hub_port: this.hubPort,
+        ...(dbUrl !== undefined && { db_url: dbUrl }),
+        ...config['JupyterHub'],
+      },
+      ConfigurableHTTPProxy: { api_url: `http://127.0.0.1:${this.#edgeApiPort}` },
+    }
+    await writeFile(join(this.folder, 'jupyterhub_config.json'), JSON.stringify(content))
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+function readProc(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'latin1')
+  } catch {
+    return ''
+  }
+}
+
+function isZombie(pid: number): boolean {
+  const stat = readProc(pid, 'stat')
+  return stat === '' || stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z')
+}
+
+function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // it has just ended
+  }
+}
