@@ -1,0 +1,13 @@
+import { localProcessDefaults } from '../local-process/options.ts'
+import type { LocalProcessOptions } from '../local-process/options.ts'
+
+export interface SimpleOptions extends LocalProcessOptions {
+  /** Absolute folder for each user; `{username}` is replaced. JupyterHub's `home_dir_template`. */
+  readonly homeDirTemplate: string
+}
+
+/** Source: JupyterHub 6.0, `SimpleLocalProcessSpawner`. */
+export const simpleDefaults: SimpleOptions = Object.freeze({
+  ...localProcessDefaults,
+  homeDirTemplate: '/tmp/{username}',
+})
