@@ -1,0 +1,284 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Agent, request } from 'undici'
+import {
+  EdgeProtocolError,
+  edgePaths,
+  maxActivityRoutes,
+  maxLineBytes,
+  parseEdgeMessage,
+  silenceTimeoutMs,
+} from '../edge-protocol.ts'
+import type { EdgeMessage, EdgeRoute } from '../edge-protocol.ts'
+import { findRoutePath } from '../routespec.ts'
+import type { NewRoute, RoutingTable } from '../routing-table.ts'
+import type { EdgeLog } from './context.ts'
+import type { Position } from './snapshot-file.ts'
+
+export interface SubscriptionOptions {
+  /** Hubs of one store, tried in turn; each ends in `/`. */
+  readonly hubUrls: readonly string[]
+  readonly token: string
+  readonly edgeId: string
+  readonly table: RoutingTable
+  /** Where the table kept on disk stood. */
+  readonly position: Position | undefined
+  readonly log: EdgeLog
+  readonly onChange: () => void
+  readonly activityIntervalMs?: number
+  readonly silenceTimeoutMs?: number
+}
+
+const firstDelayMs = 50
+const lastDelayMs = 2000
+const postTimeoutMs = 10_000
+
+/**
+ * Follows the routes of the hubs and reports back. While no hub answers, the table stays as it is.
+ * Owns its background loops from `start` to `close`.
+ */
+export class HubSubscription {
+  readonly #options: SubscriptionOptions
+  readonly #stop = new AbortController()
+  readonly #agent = new Agent({ allowH2: false, bodyTimeout: 0, connect: { timeout: 5000 } })
+  /** Routespec as the hub wrote it, and the activity last reported, by route path. */
+  readonly #reported = new Map<string, { routespec: string; atMs: number }>()
+  #loops: Promise<unknown> = Promise.resolve()
+  #hubUrl: string
+  #position: Position | undefined
+  /** Counts streams that began: a hub knows nothing of what was acknowledged on an earlier one. */
+  #stream = 0
+  #acked = -1
+  #isAcking = false
+
+  constructor(options: SubscriptionOptions) {
+    this.#options = options
+    this.#position = options.position
+    this.#hubUrl = options.hubUrls[0] ?? ''
+    for (const { path, owner, lastActivityMs } of options.table.listOwned()) {
+      if (owner === 'hub') this.#know(path, `${escapePath(path)}/`, lastActivityMs)
+    }
+  }
+
+  get position(): Position | undefined {
+    return this.#position
+  }
+
+  start(): void {
+    this.#loops = Promise.all([this.#follow(), this.#reportForEver()])
+  }
+
+  /** Reports activity once more, within a second, and ends. */
+  async close(): Promise<void> {
+    this.#stop.abort()
+    await this.#loops
+    await this.#report(AbortSignal.timeout(1000)).catch(() => undefined)
+    await this.#agent.destroy()
+  }
+
+  async #follow(): Promise<void> {
+    const { hubUrls, log } = this.#options
+    const signal = this.#stop.signal
+    let failures = 0
+    while (!signal.aborted) {
+      const before = this.#position
+      try {
+        await this.#readStream(() => (failures = 0))
+      } catch (error) {
+        if (signal.aborted) return
+        if (error instanceof EdgeProtocolError) this.#position = undefined
+        if (failures === 0) log('warn', `lost the hub at ${this.#hubUrl}: ${String(error)}`)
+      }
+      if (before === this.#position || failures > 0) failures += 1
+      const index = hubUrls.indexOf(this.#hubUrl)
+      this.#hubUrl = hubUrls[(index + 1) % hubUrls.length] ?? this.#hubUrl
+      const delayMs = Math.min(lastDelayMs, firstDelayMs * 2 ** Math.min(failures, 10))
+      await sleep(delayMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined)
+    }
+  }
+
+  async #readStream(onFirst: () => void): Promise<void> {
+    const quiet = new AbortController()
+    const limitMs = this.#options.silenceTimeoutMs ?? silenceTimeoutMs
+    const timer = setTimeout(() => quiet.abort(new Error('silence')), limitMs)
+    try {
+      const url = new URL(edgePaths.routes, this.#hubUrl)
+      url.searchParams.set('edge', this.#options.edgeId)
+      if (this.#position !== undefined) {
+        url.searchParams.set('since', String(this.#position.seq))
+        url.searchParams.set('epoch', this.#position.epoch)
+      }
+      const answer = await request(url, {
+        dispatcher: this.#agent,
+        headers: { authorization: `token ${this.#options.token}` },
+        signal: AbortSignal.any([quiet.signal, this.#stop.signal]),
+      })
+      if (answer.statusCode !== 200) {
+        await answer.body.dump()
+        throw new Error(`the hub answered ${answer.statusCode}`)
+      }
+      let isFirst = true
+      for await (const line of readLines(answer.body)) {
+        timer.refresh()
+        this.#apply(parseEdgeMessage(line), isFirst)
+        if (isFirst) onFirst()
+        isFirst = false
+      }
+      throw new Error('the hub closed the stream')
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #apply(message: EdgeMessage, isFirst: boolean): void {
+    const { table } = this.#options
+    if (isFirst && message.type !== 'snapshot' && message.type !== 'resume') {
+      throw new EdgeProtocolError('the stream does not begin with a snapshot')
+    }
+    if (message.type === 'ping') return
+    if (message.type === 'snapshot') {
+      const routes = message.routes.flatMap((route) => this.#toRoute(route) ?? [])
+      table.replaceAll('hub', routes)
+      const paths = new Set(routes.map((route) => route.path))
+      for (const path of this.#reported.keys()) if (!paths.has(path)) this.#reported.delete(path)
+      this.#begin({ epoch: message.epoch, seq: message.seq })
+      return
+    }
+    const { epoch, seq } = this.#position ?? { epoch: '', seq: Number.POSITIVE_INFINITY }
+    if (message.type === 'resume') {
+      if (!isFirst || epoch !== message.epoch || message.seq < seq) throw notGrowing()
+      this.#begin({ epoch, seq: message.seq })
+      return
+    }
+    if (message.seq <= seq) throw notGrowing()
+    if (message.type === 'set') {
+      const route = this.#toRoute(message)
+      if (route !== undefined) table.set(route)
+    } else {
+      const path = findRoutePath(message.routespec)
+      if (path !== undefined) {
+        table.delete(path, 'hub')
+        this.#reported.delete(path)
+      }
+    }
+    this.#moveTo({ epoch, seq: message.seq })
+  }
+
+  #toRoute({ routespec, target, data }: EdgeRoute): NewRoute | undefined {
+    const path = findRoutePath(routespec)
+    if (path === undefined) {
+      this.#options.log('error', 'the hub sent a routespec that cannot be used')
+      return undefined
+    }
+    const lastActivityMs = this.#options.table.find(path)?.lastActivityMs ?? Date.now()
+    this.#know(path, routespec, lastActivityMs)
+    return { path, owner: 'hub', targetUrl: target, data, lastActivityMs }
+  }
+
+  /** A route that is merely (re)published has had no activity to report. */
+  #know(path: string, routespec: string, atMs: number): void {
+    this.#reported.set(path, { routespec, atMs: this.#reported.get(path)?.atMs ?? atMs })
+  }
+
+  /** A snapshot or `resume`: acknowledged even at a number that an earlier stream had reached. */
+  #begin(position: Position): void {
+    this.#stream += 1
+    this.#acked = -1
+    this.#moveTo(position)
+  }
+
+  #moveTo(position: Position): void {
+    this.#position = position
+    this.#options.onChange()
+    if (!this.#isAcking) void this.#acknowledge()
+  }
+
+  /** At most one in flight; never rejects. */
+  async #acknowledge(): Promise<void> {
+    this.#isAcking = true
+    const signal = this.#stop.signal
+    let delayMs = firstDelayMs
+    while (!signal.aborted && this.#position !== undefined && this.#acked !== this.#position.seq) {
+      const { seq } = this.#position
+      const stream = this.#stream
+      try {
+        await this.#post(edgePaths.ack, { seq }, signal)
+        if (this.#stream === stream) this.#acked = seq
+        delayMs = firstDelayMs
+      } catch {
+        delayMs = Math.min(lastDelayMs, delayMs * 2)
+        await sleep(delayMs, undefined, { signal }).catch(() => undefined)
+      }
+    }
+    this.#isAcking = false
+  }
+
+  async #reportForEver(): Promise<void> {
+    const signal = this.#stop.signal
+    while (!signal.aborted) {
+      const intervalMs = this.#options.activityIntervalMs ?? 10_000
+      await sleep(intervalMs, undefined, { signal }).catch(() => undefined)
+      // What could not be reported stays newer than `atMs` and goes with the next report.
+      if (!signal.aborted) await this.#report(signal).catch(() => undefined)
+    }
+  }
+
+  async #report(signal: AbortSignal): Promise<void> {
+    const due = [...this.#reported].flatMap(([path, known]) => {
+      const atMs = this.#options.table.find(path)?.lastActivityMs ?? 0
+      return atMs > known.atMs ? [{ path, atMs, routespec: known.routespec }] : []
+    })
+    for (let i = 0; i < due.length; i += maxActivityRoutes) {
+      const batch = due.slice(i, i + maxActivityRoutes)
+      const routes = Object.fromEntries(batch.map(({ routespec, atMs }) => [routespec, atMs]))
+      await this.#post(edgePaths.activity, { routes }, signal)
+      for (const { path, atMs } of batch) {
+        const known = this.#reported.get(path)
+        if (known !== undefined) known.atMs = atMs
+      }
+    }
+  }
+
+  async #post(path: string, body: object, signal: AbortSignal): Promise<void> {
+    const answer = await request(new URL(path, this.#hubUrl), {
+      method: 'POST',
+      dispatcher: this.#agent,
+      headers: {
+        authorization: `token ${this.#options.token}`,
+        'content-type': 'application/json',
+      },
+      body: JSON.stringify({ edge: this.#options.edgeId, ...body }),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(postTimeoutMs)]),
+    })
+    await answer.body.dump()
+    if (answer.statusCode >= 300) throw new Error(`the hub answered ${answer.statusCode}`)
+  }
+}
+
+function notGrowing(): EdgeProtocolError {
+  return new EdgeProtocolError('the numbers of changes do not grow')
+}
+
+function escapePath(path: string): string {
+  return path === '/'
+    ? ''
+    : path.split('/').map(encodeURIComponent).join('/').replaceAll('%40', '@')
+}
+
+async function* readLines(body: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  let parts: Buffer[] = []
+  let size = 0
+  for await (const chunk of body) {
+    let start = 0
+    for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, start)) {
+      parts.push(chunk.subarray(start, end))
+      const line = Buffer.concat(parts).toString('utf8')
+      parts = []
+      size = 0
+      start = end + 1
+      if (line.trim() !== '') yield line
+    }
+    parts.push(chunk.subarray(start))
+    size += chunk.length - start
+    if (size > maxLineBytes) throw new EdgeProtocolError('a line is too long')
+  }
+}

@@ -1,0 +1,193 @@
+import type { JsonObject } from '../util/json.ts'
+import { splitPath } from './routespec.ts'
+import { findTarget } from './target.ts'
+import type { Target } from './target.ts'
+
+/**
+ * Who made a route, in order of precedence: the REST API, the subscription to a hub, or the
+ * `--default-target` flag. Each keeps its own entry under a path; the first one present counts.
+ */
+export const routeOwners = ['api', 'hub', 'default'] as const
+export type RouteOwner = (typeof routeOwners)[number]
+
+/** What one owner said about a path. */
+export interface RouteEntry {
+  /** The target as it was given, echoed in listings. */
+  readonly targetUrl: string
+  /** Parsed target; `undefined` when requests cannot be sent there. */
+  readonly target: Target | undefined
+  /** Everything else that was said; comes back unchanged. */
+  readonly data: JsonObject
+}
+
+/**
+ * A path with at least one entry. The object stays the same when an entry is replaced, so that a
+ * long connection goes on counting as activity of the route.
+ */
+export interface Route {
+  /** Decoded path without final slash; `/` for the root. */
+  readonly path: string
+  readonly entry: RouteEntry
+  readonly owner: RouteOwner
+  readonly lastActivityMs: number
+}
+
+export interface NewRoute {
+  readonly path: string
+  readonly owner: RouteOwner
+  readonly targetUrl: string
+  readonly data: JsonObject
+  /** Epoch milliseconds. */
+  readonly lastActivityMs: number
+}
+
+/** A route as one owner made it, for listings and the file kept on disk. */
+export type OwnedRoute = NewRoute
+
+interface Node {
+  readonly children: Map<string, Node>
+  route?: MutableRoute
+}
+
+class MutableRoute implements Route {
+  readonly path: string
+  readonly entries: Partial<Record<RouteOwner, RouteEntry>> = {}
+  lastActivityMs = 0
+
+  constructor(path: string) {
+    this.path = path
+  }
+
+  get owner(): RouteOwner {
+    return routeOwners.find((owner) => this.entries[owner] !== undefined) ?? 'default'
+  }
+
+  get entry(): RouteEntry {
+    const entry = this.entries[this.owner]
+    if (entry === undefined) throw new TypeError(`route ${this.path} was deleted`)
+    return entry
+  }
+}
+
+/**
+ * All routes of a proxy: a tree of path segments. Matching takes the longest chain of segments
+ * that has a route, else the root. Segments are `Map` keys, so `__proto__` is an ordinary name.
+ * Source: contract proxy §3.
+ */
+export class RoutingTable {
+  readonly #root: Node = { children: new Map() }
+  readonly #routes = new Map<string, MutableRoute>()
+
+  get size(): number {
+    return this.#routes.size
+  }
+
+  /** Adds or replaces an owner's entry under a clean path (see `cleanRoutePath`). */
+  set(route: NewRoute): void {
+    const { path, owner, targetUrl, data } = route
+    let known = this.#routes.get(path)
+    if (known === undefined) {
+      known = new MutableRoute(path)
+      this.#routes.set(path, known)
+      this.#plant(known)
+    }
+    known.entries[owner] = { targetUrl, target: findTarget(targetUrl), data }
+    known.lastActivityMs = Math.max(known.lastActivityMs, route.lastActivityMs)
+  }
+
+  /** Removes an owner's entry; false when there was none. */
+  delete(path: string, owner: RouteOwner): boolean {
+    const route = this.#routes.get(path)
+    if (route?.entries[owner] === undefined) return false
+    delete route.entries[owner]
+    if (Object.keys(route.entries).length === 0) {
+      this.#routes.delete(path)
+      prune(this.#root, splitPath(path))
+    }
+    return true
+  }
+
+  /** Makes the given routes all that an owner has; routes of others are not touched. */
+  replaceAll(owner: RouteOwner, routes: readonly NewRoute[]): void {
+    const wanted = new Set(routes.map((route) => route.path))
+    for (const path of this.#routes.keys()) if (!wanted.has(path)) this.delete(path, owner)
+    for (const route of routes) this.set(route)
+  }
+
+  find(path: string): Route | undefined {
+    return this.#routes.get(path)
+  }
+
+  /** The routes in force, one for each path. */
+  list(): IterableIterator<Route> {
+    return this.#routes.values()
+  }
+
+  /** Every owner's entries. */
+  *listOwned(): IterableIterator<OwnedRoute> {
+    for (const { path, entries, lastActivityMs } of this.#routes.values()) {
+      for (const owner of routeOwners) {
+        const entry = entries[owner]
+        if (entry === undefined) continue
+        yield { path, owner, targetUrl: entry.targetUrl, data: entry.data, lastActivityMs }
+      }
+    }
+  }
+
+  /**
+   * Route of a request.
+   * @param decodedPath - path of the request, decoded once.
+   * @param host - first segment with host routing; `/` stays the fallback of all hosts.
+   */
+  match(decodedPath: string, host?: string): Route | undefined {
+    let node: Node | undefined = this.#root
+    let best = node.route
+    if (host !== undefined) {
+      node = node.children.get(host)
+      best = node?.route ?? best
+    }
+    if (node === undefined) return best
+    for (const segment of splitPath(decodedPath)) {
+      node = node.children.get(segment)
+      if (node === undefined) break
+      best = node.route ?? best
+    }
+    return best
+  }
+
+  /** Notes activity on a route; instants never move backwards. */
+  touch(route: Route, nowMs: number): void {
+    const known = this.#routes.get(route.path)
+    if (known !== undefined && known.lastActivityMs < nowMs) known.lastActivityMs = nowMs
+  }
+
+  #plant(route: MutableRoute): void {
+    let node = this.#root
+    for (const segment of splitPath(route.path)) {
+      let child = node.children.get(segment)
+      if (child === undefined) {
+        child = { children: new Map() }
+        node.children.set(segment, child)
+      }
+      node = child
+    }
+    node.route = route
+  }
+}
+
+/** Takes the route off its node and drops branches that lead nowhere. */
+function prune(root: Node, segments: readonly string[]): void {
+  const chain: Node[] = [root]
+  for (const segment of segments) {
+    const next = chain.at(-1)?.children.get(segment)
+    if (next === undefined) return
+    chain.push(next)
+  }
+  const leaf = chain.at(-1)
+  if (leaf !== undefined) delete leaf.route
+  for (let depth = chain.length - 1; depth > 0; depth -= 1) {
+    const node = chain[depth]
+    if (node === undefined || node.route !== undefined || node.children.size > 0) return
+    chain[depth - 1]?.children.delete(segments[depth - 1] ?? '')
+  }
+}
