@@ -1,4 +1,4 @@
-import { coversServer, coversUser } from './intersect.ts'
+import { coversUser } from './intersect.ts'
 import type { GroupsOf, ScopeSet } from './scope-set.ts'
 
 /** What a request is about; the caller must hold a scope that covers it. */
@@ -30,7 +30,10 @@ export function hasScope(
     case 'user':
       return coversUser(held, resource.user, groupsOf)
     case 'server':
-      return coversServer(held, `${resource.user}/${resource.server}`, groupsOf)
+      return (
+        held.server?.has(`${resource.user}/${resource.server}`) === true ||
+        coversUser(held, resource.user, groupsOf)
+      )
     case 'group':
       return held.group?.has(resource.group) === true
     case 'service':

@@ -59,9 +59,14 @@ export function expandScopes(raw: Iterable<string>, context: ExpansionContext): 
     const scope = parseScope(text)
     if (scope === undefined) continue
     if (scope.base === 'self') {
-      if (context.owner?.kind === 'user') addSelf(builder, context.owner.name, context)
+      // A filter would pretend to narrow what has no filter: such a `self` means nothing.
+      const isUsable = scope.filter === undefined && context.owner?.kind === 'user'
+      if (isUsable && context.owner !== undefined) addSelf(builder, context.owner.name, context)
       continue
     }
+    // What no longer exists, such as a custom scope that was removed, gives nothing.
+    if (findScope(scope.base, context.customScopes) === undefined) continue
+    if (scope.base === 'inherit' && scope.filter !== undefined) continue
     for (const part of withSubscopes(scope, context.customScopes)) add(builder, part, context)
   }
   return builder.build()

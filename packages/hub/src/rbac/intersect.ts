@@ -56,7 +56,7 @@ export function coversUser(held: HeldFilters, username: string, groupsOf: Groups
 }
 
 /** Whether filters reach a server `owner/name`: itself, or through its owner. */
-export function coversServer(held: HeldFilters, server: string, groupsOf: GroupsOf): boolean {
+function coversServer(held: HeldFilters, server: string, groupsOf: GroupsOf): boolean {
   if (held.server?.has(server) === true) return true
   const slash = server.indexOf('/')
   return slash !== -1 && coversUser(held, server.slice(0, slash), groupsOf)

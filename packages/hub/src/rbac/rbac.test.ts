@@ -138,6 +138,12 @@ describe('expansion (§12.2)', () => {
     const owner = { kind: 'service', name: 's' } as const
     expect(expandScopes(['self'], { owner, customScopes }).size).toBe(0)
   })
+  test.each(['self!user=carol', 'self!server=bob/x', 'inherit!user=x', 'custom:gone', 'nonsense'])(
+    '%s gives nothing',
+    (raw) => {
+      expect(toScopeStrings(expandFor('bob', [raw]))).toEqual([])
+    },
+  )
   test('self has 15 scopes, the role admin 45', () => {
     expect(closure('self')).toHaveLength(15)
     const admin = defaultRoles.find((role) => role.name === 'admin')

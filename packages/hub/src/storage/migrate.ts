@@ -24,7 +24,11 @@ export interface MigrateOptions {
  * @throws ConfigError when it belongs to a JupyterHub or to a newer Orrery
  */
 export async function checkSchema(options: MigrateOptions): Promise<SchemaStatus> {
-  const tables = new Set((await options.db.introspection.getTables()).map((table) => table.name))
+  const tables = new Set(
+    (await options.db.introspection.getTables({ withInternalKyselyTables: true })).map(
+      (table) => table.name,
+    ),
+  )
   if (!tables.has('kysely_migration')) {
     if (tables.has('alembic_version') || tables.has('users')) {
       throw new ConfigError(

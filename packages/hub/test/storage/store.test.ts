@@ -307,6 +307,13 @@ describeStores('the store', (open) => {
     expect(await roles()).toEqual([])
   })
 
+  test('a store that is opened again still holds everything', async () => {
+    const first = await open()
+    await addUser(first, 'ada')
+    const again = await open({ sameAs: first.url ?? '' })
+    expect((await getUser(again.db, 'ada')).name).toBe('ada')
+  })
+
   test('failures keep their codes', async () => {
     const store = await open()
     await expect(getUser(store.db, 'nobody')).rejects.toBeInstanceOf(HubError)

@@ -1,0 +1,52 @@
+import { hasScope, type Resource } from './decide.ts'
+import type { GroupsOf, ScopeSet } from './scope-set.ts'
+
+const anyUserScope = [
+  'read:users',
+  'read:users:name',
+  'read:users:groups',
+  'read:users:activity',
+  'read:roles:users',
+  'read:servers',
+  'admin:auth_state',
+] as const
+
+/**
+ * Which keys of a user's wire model any one of which scopes reveals.
+ * Source: contract rest-api §6.1.
+ */
+export const userModelKeys = {
+  kind: anyUserScope,
+  name: anyUserScope,
+  admin: ['read:users', 'read:users:name', 'read:roles:users'],
+  user_info: ['read:users', 'read:users:name'],
+  roles: ['read:users', 'read:roles:users'],
+  groups: ['read:users', 'read:users:groups'],
+  server: ['read:users'],
+  pending: ['read:users'],
+  created: ['read:users'],
+  last_activity: ['read:users', 'read:users:activity'],
+  auth_state: ['admin:auth_state'],
+  servers: ['read:servers'],
+} as const satisfies Readonly<Record<string, readonly string[]>>
+
+export type UserModelKey = keyof typeof userModelKeys
+
+const keyNames = Object.keys(userModelKeys) as UserModelKey[]
+
+/** Keys of this user's model that the caller may see; none means the user is not to be shown. */
+export function visibleUserKeys(
+  set: ScopeSet,
+  options: { username: string; groupsOf: GroupsOf },
+): ReadonlySet<UserModelKey> {
+  const resource: Resource = { kind: 'user', user: options.username }
+  const held = new Map(
+    anyUserScope.map((scope): [string, boolean] => [
+      scope,
+      hasScope(set, scope, { resource, groupsOf: options.groupsOf }),
+    ]),
+  )
+  return new Set(
+    keyNames.filter((key) => userModelKeys[key].some((scope) => held.get(scope) === true)),
+  )
+}
