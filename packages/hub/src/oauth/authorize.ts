@@ -1,0 +1,183 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { type ClientTarget, findClientTarget } from '../access/client-target.ts'
+import type { Principal } from '../access/principal.ts'
+import { HubError } from '../domain/errors.ts'
+import { findRole } from '../storage/access.ts'
+import { createOAuthCode, findOAuthClient } from '../storage/oauth.ts'
+import { newOAuthSecret } from '../storage/token-hash.ts'
+import { listTokensOfUser } from '../storage/tokens.ts'
+import type { RequestIdentity } from '../web/identify.ts'
+import { renderPage } from '../web/layout.ts'
+import {
+  type AuthorizeRequest,
+  checkAuthorizeRequest,
+  errorRedirect,
+  redirectWith,
+} from './authorize-request.ts'
+import { needsConfirmation, renderConfirmation } from './confirmation.ts'
+import { formOf } from './form-body.ts'
+import { parseForm } from './form.ts'
+import type { OAuthDeps } from './routes.ts'
+import { resolveGrant } from './scopes.ts'
+
+interface Exchange {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+}
+
+/** A well-formed request of a user who may enter what the client stands for. */
+interface Grant {
+  readonly request: AuthorizeRequest
+  readonly target: ClientTarget
+  readonly user: Principal
+  readonly scopes: readonly string[]
+}
+
+/** Source: contract single-user-and-services §5.5. */
+const codeLifetimeMs = 300_000
+
+/**
+ * Answers GET (asks the user, or hands out a code at once) and POST (the user agreed). Everything
+ * is checked on both, access included: it may be gone between question and answer.
+ * @returns the body; status and headers are set on the reply
+ */
+export async function answerAuthorize(
+  deps: OAuthDeps,
+  exchange: Exchange,
+  identity: RequestIdentity,
+): Promise<string> {
+  const { request, reply } = exchange
+  const user = identity.principal
+  if (user?.kind !== 'user') {
+    if (request.method !== 'GET') throw new HubError('forbidden')
+    return redirect(reply, loginUrl(deps, request.url))
+  }
+  const checked = await checkAuthorizeRequest(parseForm(queryOf(request)), {
+    findClient: (id) => findOAuthClient(deps.store.db, id),
+    requirePkce: deps.requirePkce,
+  })
+  if (checked.kind === 'refused') throw new HubError('bad_request', { message: checked.message })
+  if (checked.kind === 'redirect') return redirect(reply, errorRedirect(checked, checked.error))
+  const confirmed = request.method === 'POST' ? postedScopes(request) : undefined
+  const grant = await decideGrant(deps, { request: checked.request, user, confirmed })
+  if (grant === undefined) {
+    return redirect(reply, errorRedirect(checked.request, { error: 'invalid_scope' }))
+  }
+  if (confirmed === undefined && (await mustAsk(deps, grant))) {
+    return askUser(deps, { exchange, identity, grant })
+  }
+  const code = await issueCode(deps, grant, deps.sessions.ensureSessionId(exchange))
+  return redirect(reply, redirectWith(checked.request, [['code', code]]))
+}
+
+/**
+ * @returns `undefined` for scopes that do not exist or exceed the client's
+ * @throws HubError `forbidden` for users who may not enter, `internal` for a client of nothing
+ */
+async function decideGrant(
+  deps: OAuthDeps,
+  input: {
+    request: AuthorizeRequest
+    user: Principal
+    /** What the user agreed to; `undefined` before that. */
+    confirmed: readonly string[] | undefined
+  },
+): Promise<Grant | undefined> {
+  const { principals, rules, store } = deps
+  const { request, user } = input
+  const { client } = request
+  const target = await findClientTarget(store.db, client)
+  if (target === undefined) {
+    throw new HubError('internal', { message: 'This client belongs to no server or service.' })
+  }
+  const groupsOf = await principals.loadMembership()
+  const scopes = await resolveGrant({
+    requested: input.confirmed ?? request.scopes,
+    client,
+    target,
+    user,
+    userRawScopes: await principals.listRawScopes(user.id),
+    groupsOf,
+    rules,
+    findRoleScopes: async (name) => (await findRole(store.db, name))?.scopes,
+  })
+  if (scopes === undefined) return undefined
+  if (!rules.mayAccess(user.scopes, target, groupsOf)) {
+    throw new HubError('forbidden', {
+      message: `You do not have permission to access ${client.description}`,
+    })
+  }
+  return { request, target, user, scopes }
+}
+
+async function mustAsk(deps: OAuthDeps, grant: Grant): Promise<boolean> {
+  const { request, target, user, scopes } = grant
+  return needsConfirmation({
+    clientId: request.client.id,
+    target,
+    user,
+    scopes,
+    noConfirmClients: deps.noConfirmClients ?? new Set(),
+    tokens: await listTokensOfUser(deps.store.db, user.id),
+    now: deps.now(),
+  })
+}
+
+function askUser(
+  deps: OAuthDeps,
+  input: { exchange: Exchange; identity: RequestIdentity; grant: Grant },
+): string {
+  const { exchange, identity, grant } = input
+  const xsrfToken = deps.sessions.issueXsrf(exchange, identity)
+  const main = renderConfirmation({
+    description: grant.request.client.description,
+    target: grant.target,
+    username: grant.user.name,
+    scopes: grant.scopes,
+    xsrfToken,
+  })
+  const user = { name: grant.user.name, isAdmin: grant.user.scopes.get('admin-ui') === 'all' }
+  return renderPage(deps.settings, { title: 'Authorize access', main, user, xsrfToken })
+}
+
+async function issueCode(deps: OAuthDeps, grant: Grant, sessionId: string): Promise<string> {
+  const { request, user, scopes } = grant
+  const code = newOAuthSecret()
+  const expiresAt = new Date(deps.now().getTime() + codeLifetimeMs)
+  await deps.store.write((transaction) =>
+    createOAuthCode(transaction, code, {
+      clientId: request.client.id,
+      userId: user.id,
+      redirectUri: request.redirectUri,
+      sessionId,
+      scopes,
+      codeChallenge: request.challenge?.challenge ?? null,
+      codeChallengeMethod: request.challenge?.method ?? null,
+      expiresAt,
+    }),
+  )
+  return code
+}
+
+/** None posted: identification only. */
+function postedScopes(request: FastifyRequest): readonly string[] {
+  const form = formOf(request)
+  if (form === undefined) throw new HubError('bad_request', { message: 'Malformed form.' })
+  return form.getAll('scopes')
+}
+
+function loginUrl(deps: OAuthDeps, next: string): string {
+  if (deps.loginUrl !== undefined) return deps.loginUrl(next)
+  return `${deps.settings.hubPrefix}login?next=${encodeURIComponent(next)}`
+}
+
+function redirect(reply: FastifyReply, url: string): string {
+  reply.code(302).header('location', url)
+  return ''
+}
+
+/** As the browser sent it, without `?`. */
+function queryOf(request: FastifyRequest): string {
+  const at = request.url.indexOf('?')
+  return at === -1 ? '' : request.url.slice(at + 1)
+}
