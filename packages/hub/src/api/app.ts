@@ -1,0 +1,92 @@
+import type { FastifyInstance } from 'fastify'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import { HubError } from '../domain/errors.ts'
+import { decorateIdentity } from '../web/identify.ts'
+import { authorize } from './authorize.ts'
+import { addJsonParser, applyBodyRule } from './body.ts'
+import type { ApiApp, ApiDeps } from './context.ts'
+import { registerDocsPage } from './docs-page.ts'
+import { registerEdgeRoutes } from './edge/routes.ts'
+import { sendApiError } from './errors.ts'
+import { StreamRegistry } from './event-stream.ts'
+import { finishAnswer, setApiHeaders } from './headers.ts'
+import { registerHubRoutes } from './hub/routes.ts'
+import { collectMethods } from './methods.ts'
+import { registerOpenApi } from './openapi.ts'
+import { registerServerRoutes } from './servers/routes.ts'
+import { registerTokenRoutes } from './tokens/routes.ts'
+import { registerUserRoutes } from './users/routes.ts'
+import { validatorCompiler } from './validation.ts'
+
+const maxProgressStreams = 5_000
+const maxEdgeStreams = 200
+
+/**
+ * Registers the REST API at `{hub}api`, encapsulated: its hooks, parser and error form reach
+ * nothing else. The application needs `exposeHeadRoutes: false` and a `maxParamLength` of 1024.
+ */
+export async function registerApi(app: FastifyInstance, deps: ApiDeps): Promise<void> {
+  decorateIdentity(app)
+  const prefix = `${deps.settings.hubPrefix}api`
+  await app.register(
+    async (scope) => {
+      const api = scope.withTypeProvider<TypeBoxTypeProvider>()
+      prepare(api, deps)
+      await registerOpenApi(api)
+      await registerDocsPage(api, deps)
+      await api.register(async (inner) => {
+        registerResources(inner.withTypeProvider<TypeBoxTypeProvider>(), deps)
+      })
+    },
+    { prefix },
+  )
+}
+
+/** What holds for everything below the prefix, the documentation page included. */
+function prepare(api: ApiApp, deps: ApiDeps): void {
+  api.decorateRequest('caller', null)
+  api.setValidatorCompiler(validatorCompiler)
+  // Views make exactly what the schemas say; the type checker has seen to it.
+  api.setSerializerCompiler(() => (value) => JSON.stringify(value))
+  api.addHook('onRequest', async (_request, reply) => setApiHeaders(reply, deps.settings))
+  api.setErrorHandler(sendApiError)
+  api.setNotFoundHandler((request, reply) => {
+    setApiHeaders(reply, deps.settings)
+    sendApiError(new HubError('not_found'), request, reply)
+  })
+}
+
+function registerResources(api: ApiApp, deps: ApiDeps): void {
+  addJsonParser(api)
+  api.addHook('onRequest', (request, reply) => authorize(deps, request, reply))
+  api.addHook('preValidation', async (request) => {
+    const { body, checkFirst } = request.routeOptions.config
+    if (body === 'optional') applyBodyRule(request, body)
+    await checkFirst?.(request)
+    if (body === 'required') applyBodyRule(request, body)
+  })
+  api.addHook('onSend', async (request, reply, payload) => finishAnswer(request, reply, payload))
+  const streams = new StreamRegistry(maxProgressStreams)
+  const edgeStreams = new StreamRegistry(maxEdgeStreams)
+  api.addHook('preClose', async () => {
+    streams.closeAll()
+    edgeStreams.closeAll()
+  })
+
+  const completeMethods = collectMethods(api)
+  registerHubRoutes(api, deps)
+  registerUserRoutes(api, deps)
+  registerServerRoutes(api, { deps, streams })
+  registerTokenRoutes(api, deps)
+  registerEdgeRoutes(api, { deps, streams: edgeStreams })
+  registerDocument(api)
+  completeMethods()
+}
+
+function registerDocument(api: ApiApp): void {
+  api.get(
+    '/openapi.json',
+    { config: { access: { kind: 'public' } }, schema: { hide: true } },
+    async () => api.swagger(),
+  )
+}

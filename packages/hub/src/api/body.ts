@@ -1,0 +1,67 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { HubError } from '../domain/errors.ts'
+
+/** Larger bodies are refused with 413. */
+export const maxBodyBytes = 1_048_576
+
+/**
+ * What a missing or falsy body (`null`, `{}`, `[]`, `""`, `0`, `false`) means.
+ * `optional` reads it as `{}`; `required` refuses a missing one and leaves the rest to the schema.
+ */
+export type BodyRule = 'optional' | 'required'
+
+/**
+ * Parses every body as JSON whatever its `Content-Type`: the credentials have decided already
+ * whether the type matters. Zero bytes are no body; bad UTF-8 is replaced.
+ * Source: contract rest-api §1.3.
+ */
+export function addJsonParser(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser<Buffer>(
+    '*',
+    { parseAs: 'buffer', bodyLimit: maxBodyBytes },
+    (_request, bytes, done) => {
+      try {
+        done(null, parseJsonBody(bytes))
+      } catch (error) {
+        done(error instanceof Error ? error : new Error('body not parsed'))
+      }
+    },
+  )
+}
+
+/** @throws HubError `body_invalid` */
+export function parseJsonBody(bytes: Buffer): unknown {
+  if (bytes.length === 0) return undefined
+  try {
+    return JSON.parse(bytes.toString('utf8').trim(), dropPrototype)
+  } catch (error) {
+    throw new HubError('body_invalid', { cause: error })
+  }
+}
+
+/** The parser is chosen by type before it runs, and an odd type would be refused: forget it. */
+export function ignoreContentType(request: FastifyRequest): void {
+  Reflect.deleteProperty(request.raw.headers, 'content-type')
+}
+
+/** Applies a {@link BodyRule} before the schema is checked. */
+export function applyBodyRule(request: FastifyRequest, rule: BodyRule): void {
+  if (rule === 'optional') {
+    if (isFalsyBody(request.body)) request.body = {}
+  } else if (request.body === undefined) {
+    throw new HubError('body_invalid', { message: 'A JSON body is needed' })
+  }
+}
+
+function isFalsyBody(body: unknown): boolean {
+  if (body === undefined || body === null) return true
+  if (Array.isArray(body)) return body.length === 0
+  if (typeof body === 'object') return Object.keys(body).length === 0
+  return body === '' || body === 0 || body === false
+}
+
+/** `__proto__` as a key is somebody's attempt; nothing of ours is called so. */
+function dropPrototype(key: string, value: unknown): unknown {
+  return key === '__proto__' ? undefined : value
+}

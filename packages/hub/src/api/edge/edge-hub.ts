@@ -1,0 +1,240 @@
+import { randomInt } from 'node:crypto'
+import { messageOf } from '../../domain/errors.ts'
+import { type EdgeMessage, pingIntervalMs } from '../../proxy/edge-protocol.ts'
+import { listRouteChanges, loadRoutes } from '../../storage/routes.ts'
+import type { StoredRoute } from '../../domain/records.ts'
+import type { Store } from '../../storage/store.ts'
+
+/** A bus message may be lost: the table is looked at this often in any case. */
+const lookAgainMs = 1_000
+const changesPerRead = 500
+/** An edge that is further behind gets the whole table instead of the changes. */
+const maxResume = 10_000
+const maxSnapshotTries = 5
+/** Edges known at once; far above what anybody runs. */
+const maxEdges = 1_000
+
+export interface EdgePosition {
+  readonly since: number
+  readonly epoch: string
+}
+
+export interface EdgeHubOptions {
+  readonly store: Store
+  readonly logger: { warn(details: object, message: string): void }
+}
+
+/** The edges that subscribe to this hub, and how far each has got. */
+export interface EdgeHub {
+  connectedEdges(): readonly string[]
+  /** Resolves once every connected edge has applied change `seq`: true; false when time is up. */
+  untilApplied(seq: number, timeoutMs: number): Promise<boolean>
+  /** What an edge is to be told, without end; the reader sets the pace and nothing is queued. */
+  follow(
+    edge: string,
+    position: EdgePosition | undefined,
+    signal: AbortSignal,
+  ): AsyncIterable<EdgeMessage>
+  acknowledge(edge: string, seq: number): void
+  /** Ends all subscriptions and waits. */
+  close(): Promise<void>
+}
+
+export function createEdgeHub(options: EdgeHubOptions): EdgeHub {
+  return new StoreEdgeHub(options)
+}
+
+interface Connection {
+  readonly edge: string
+  acked: number
+}
+
+class StoreEdgeHub implements EdgeHub {
+  readonly #store: Store
+  readonly #logger: EdgeHubOptions['logger']
+  /** By edge; a new connection of an edge replaces the old one. */
+  readonly #connections = new Map<string, Connection>()
+  readonly #waiters = new Set<() => void>()
+  readonly #closing = new AbortController()
+  #epoch: string | undefined
+
+  constructor(options: EdgeHubOptions) {
+    this.#store = options.store
+    this.#logger = options.logger
+  }
+
+  connectedEdges(): readonly string[] {
+    return [...this.#connections.keys()]
+  }
+
+  untilApplied(seq: number, timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const finish = (applied: boolean) => {
+        clearTimeout(timer)
+        this.#waiters.delete(look)
+        resolve(applied)
+      }
+      const look = () => {
+        const isBehind = [...this.#connections.values()].some(({ acked }) => acked < seq)
+        if (!isBehind) finish(true)
+        else if (this.#closing.signal.aborted) finish(false)
+      }
+      const timer = setTimeout(() => finish(false), timeoutMs)
+      this.#waiters.add(look)
+      look()
+    })
+  }
+
+  acknowledge(edge: string, seq: number): void {
+    const connection = this.#connections.get(edge)
+    if (connection === undefined || connection.acked >= seq) return
+    connection.acked = seq
+    this.#wake()
+  }
+
+  async *follow(
+    edge: string,
+    position: EdgePosition | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<EdgeMessage> {
+    if (this.#connections.size >= maxEdges && !this.#connections.has(edge)) return
+    const connection: Connection = { edge, acked: -1 }
+    this.#connections.set(edge, connection)
+    try {
+      yield* this.#messages(position, AbortSignal.any([signal, this.#closing.signal]))
+    } catch (error) {
+      // The edge goes on with what it has and subscribes again.
+      this.#logger.warn({ edge, cause: messageOf(error) }, 'subscription of an edge ended')
+    } finally {
+      if (this.#connections.get(edge) === connection) this.#connections.delete(edge)
+      this.#wake()
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+    this.#wake()
+  }
+
+  async *#messages(
+    position: EdgePosition | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<EdgeMessage> {
+    const epoch = await this.#loadEpoch()
+    let seq = 0
+    if (position?.epoch === epoch && (await this.#canResume(position.since))) {
+      seq = position.since
+      yield { type: 'resume', epoch, seq }
+    } else {
+      const snapshot = await this.#snapshot(epoch)
+      seq = snapshot.seq
+      yield snapshot
+    }
+    let quietSince = Date.now()
+    while (!signal.aborted) {
+      const change = this.#nextChange(signal)
+      try {
+        const rows = await listRouteChanges(this.#store.db, seq, changesPerRead)
+        for (const message of numbered(rows, seq)) {
+          yield message
+          seq = message.seq
+          quietSince = Date.now()
+        }
+        if (rows.length > 0) continue
+        if (Date.now() - quietSince >= pingIntervalMs - lookAgainMs) {
+          yield { type: 'ping' }
+          quietSince = Date.now()
+        }
+        await change.changed
+      } finally {
+        change.stop()
+      }
+    }
+  }
+
+  async #canResume(since: number): Promise<boolean> {
+    const { seq } = await this.#loadSeq()
+    return since <= seq && seq - since <= maxResume
+  }
+
+  /** A route that is rewritten while the table is read would be missing from it: read again. */
+  async #snapshot(epoch: string): Promise<Extract<EdgeMessage, { type: 'snapshot' }>> {
+    for (let attempt = 1; ; attempt += 1) {
+      const { seq, routes } = await loadRoutes(this.#store.db)
+      if (attempt === maxSnapshotTries || (await this.#loadSeq()).seq === seq) {
+        const told = routes.map(({ routespec, target, data }) => ({ routespec, target, data }))
+        return { type: 'snapshot', epoch, seq, routes: told }
+      }
+    }
+  }
+
+  async #loadSeq(): Promise<{ seq: number }> {
+    const { value } = await this.#store.db
+      .selectFrom('counters')
+      .select('value')
+      .where('name', '=', 'routes')
+      .executeTakeFirstOrThrow()
+    return { seq: value }
+  }
+
+  /** Names the database, whose numbers an edge must not take for those of another. */
+  async #loadEpoch(): Promise<string> {
+    if (this.#epoch !== undefined) return this.#epoch
+    const name = 'route-epoch'
+    const value = await this.#store.write(async (tx) => {
+      await tx.db
+        .insertInto('counters')
+        .values({ name, value: randomInt(1, 2 ** 47) })
+        .onConflict((conflict) => conflict.column('name').doNothing())
+        .execute()
+      const row = await tx.db
+        .selectFrom('counters')
+        .select('value')
+        .where('name', '=', name)
+        .executeTakeFirstOrThrow()
+      return row.value
+    })
+    this.#epoch = value.toString(36)
+    return this.#epoch
+  }
+
+  #nextChange(signal: AbortSignal): { changed: Promise<void>; stop(): void } {
+    let finish: () => void = () => undefined
+    const changed = new Promise<void>((resolve) => {
+      const timer = setTimeout(() => finish(), lookAgainMs)
+      const off = this.#store.bus.on(['route'], () => finish())
+      finish = () => {
+        clearTimeout(timer)
+        off()
+        signal.removeEventListener('abort', finish)
+        resolve()
+      }
+      signal.addEventListener('abort', finish, { once: true })
+      if (signal.aborted) finish()
+    })
+    return { changed, stop: () => finish() }
+  }
+
+  #wake(): void {
+    for (const look of this.#waiters) look()
+  }
+}
+
+/**
+ * Changes with every number present. A number is missing when its route was written again since:
+ * the later content then stands for the earlier numbers as well.
+ */
+export function* numbered(
+  rows: readonly StoredRoute[],
+  after: number,
+): Generator<Extract<EdgeMessage, { type: 'set' | 'delete' }>> {
+  let seq = after
+  for (const { routespec, target, data, deleted, seq: last } of rows) {
+    while (seq < last) {
+      seq += 1
+      yield deleted
+        ? { type: 'delete', seq, routespec }
+        : { type: 'set', seq, routespec, target, data }
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import type { Server } from '../../domain/records.ts'
+import { wirePending } from '../../domain/server-state.ts'
+import { escapePathSegment, serverPath } from '../../domain/urls.ts'
+import type { ApiSettings } from '../context.ts'
+import { toWireTimeOrNull } from '../timestamps.ts'
+import type { ServerModel } from './schemas.ts'
+
+/** A server as the wire has it; `state` only for those who may see it. */
+export function viewServer(
+  server: Server,
+  options: {
+    settings: Pick<ApiSettings, 'baseUrl' | 'hubPrefix' | 'publicUrl'>
+    showState: boolean
+  },
+): ServerModel {
+  const { settings, showState } = options
+  const { kind } = server.state
+  const url = serverPath(settings.baseUrl, server.username, server.name)
+  const progressUrl = progressPath(settings.hubPrefix, server)
+  return {
+    name: server.name,
+    display_name: server.displayName,
+    full_name: `${server.username}/${server.name}`,
+    last_activity: toWireTimeOrNull(server.lastActivityAt),
+    started: kind === 'stopped' ? null : toWireTimeOrNull(server.startedAt),
+    pending: wirePending[kind],
+    ready: kind === 'ready',
+    stopped: kind === 'stopped',
+    url,
+    user_options: server.userOptions === null ? null : { ...server.userOptions },
+    progress_url: progressUrl,
+    full_url: toPublic(settings.publicUrl, url),
+    full_progress_url: toPublic(settings.publicUrl, progressUrl),
+    ...(showState && { state: server.spawnerState === null ? null : { ...server.spawnerState } }),
+  }
+}
+
+/**
+ * The default server of a user who never started one: it always exists on the wire.
+ * Source: contract rest-api §8.2.
+ */
+export function toUnstartedServer(user: { id: number; name: string; createdAt: Date }): Server {
+  return {
+    id: 0,
+    userId: user.id,
+    username: user.name,
+    name: '',
+    displayName: '',
+    state: { kind: 'stopped' },
+    version: 0,
+    runId: null,
+    startedAt: null,
+    lastActivityAt: null,
+    createdAt: user.createdAt,
+    userOptions: null,
+    spawnerId: null,
+    spawnerState: null,
+  }
+}
+
+function progressPath(hubPrefix: string, server: Server): string {
+  const user = `${hubPrefix}api/users/${escapePathSegment(server.username)}`
+  return server.name === ''
+    ? `${user}/server/progress`
+    : `${user}/servers/${escapePathSegment(server.name)}/progress`
+}
+
+function toPublic(publicUrl: URL | undefined, path: string): string | null {
+  return publicUrl === undefined ? null : new URL(path, publicUrl).href
+}

@@ -1,0 +1,205 @@
+import type { Principal } from '../../access/principal.ts'
+import { HubError } from '../../domain/errors.ts'
+import { isValidUsername, normalizeUsername, shorten } from '../../domain/names.ts'
+import type { User } from '../../domain/records.ts'
+import { canServer } from '../../domain/server-state.ts'
+import { recordAudit } from '../../storage/audit.ts'
+import type { Executor } from '../../storage/dialects/dialect.ts'
+import { listServersOf } from '../../storage/servers.ts'
+import {
+  createUser,
+  deleteUser,
+  findUser,
+  findUserById,
+  getUser,
+  updateUser,
+} from '../../storage/users.ts'
+import { actorOf, type ApiDeps } from '../context.ts'
+import type { BulkBody, CreateBody, EditBody } from './schemas.ts'
+
+/** Creates the users of a list that do not exist yet. Source: contract rest-api §7.4. */
+export async function createUsers(
+  deps: ApiDeps,
+  principal: Principal,
+  body: BulkBody,
+): Promise<User[]> {
+  requireAdminToMakeAdmin(principal, body)
+  const { usernameRules } = deps.settings
+  const names = [...new Set(body.usernames.map((name) => normalizeUsername(name, usernameRules)))]
+  const invalid = names.filter((name) => !isValidUsername(name, usernameRules))
+  if (invalid.length > 0) {
+    const label = invalid.length === 1 ? 'Invalid username' : 'Invalid usernames'
+    const list = invalid.map((name) => shorten(name, 100)).join(', ')
+    throw new HubError('username_invalid', { message: shorten(`${label}: ${list}`) })
+  }
+  const fresh: string[] = []
+  for (const name of names) {
+    if ((await findUser(deps.store.db, name)) === undefined) fresh.push(name)
+  }
+  if (fresh.length === 0) {
+    throw new HubError('user_exists', { message: `All ${names.length} users already exist` })
+  }
+  const created: User[] = []
+  for (const name of fresh) {
+    created.push(await addUser(deps, principal, { name, admin: body.admin === true }))
+  }
+  return created
+}
+
+/** Creates a user of exactly this name. Source: contract rest-api §7.5. */
+export async function createOneUser(
+  deps: ApiDeps,
+  principal: Principal,
+  request: { name: string; body: CreateBody },
+): Promise<User> {
+  requireAdminToMakeAdmin(principal, request.body)
+  if (!isValidUsername(request.name, deps.settings.usernameRules)) {
+    throw new HubError('username_invalid', {
+      message: `Invalid username: ${shorten(request.name, 100)}`,
+    })
+  }
+  return addUser(deps, principal, { name: request.name, admin: request.body.admin === true })
+}
+
+async function addUser(
+  deps: ApiDeps,
+  principal: Principal,
+  user: { name: string; admin: boolean },
+): Promise<User> {
+  try {
+    await deps.beforeUserCreated?.(user.name)
+  } catch (cause) {
+    throw new HubError('bad_request', {
+      message: `The authenticator refused the user ${shorten(user.name, 100)}`,
+      cause,
+    })
+  }
+  const now = deps.now()
+  return deps.store.write(async (tx) => {
+    const created = await createUser(tx, user, now)
+    const data = { admin: user.admin }
+    await recordAudit(
+      tx,
+      { actor: actorOf(principal), action: 'user.create', subject: user.name, data },
+      now,
+    )
+    return created
+  })
+}
+
+/** Source: contract rest-api §7.5 (PATCH). */
+export async function editUser(
+  deps: ApiDeps,
+  principal: Principal,
+  request: { user: User; body: EditBody },
+): Promise<User> {
+  const { body } = request
+  const now = deps.now()
+  return deps.store.write(async (tx) => {
+    const user = (await findUserById(tx.db, request.user.id)) ?? request.user
+    const name = body.name ?? user.name
+    if (name !== user.name) {
+      if ((await findUser(tx.db, name)) !== undefined) {
+        throw new HubError('bad_request', {
+          message: `User ${shorten(name, 100)} already exists, username must be unique`,
+        })
+      }
+      if (!isValidUsername(name, deps.settings.usernameRules)) {
+        throw new HubError('username_invalid', {
+          message: `Invalid username: ${shorten(name, 100)}`,
+        })
+      }
+      await requireNoActiveServer(tx.db, user)
+    }
+    if (user.admin && !principal.admin) {
+      throw new HubError('forbidden', { message: 'Only administrators may change administrators' })
+    }
+    requireAdminToMakeAdmin(principal, body)
+    if (body.auth_state !== undefined) {
+      throw new HubError('internal', {
+        message: 'No encryption key is configured: auth_state cannot be stored',
+      })
+    }
+    const changed = await updateUser(tx, user, {
+      ...(name !== user.name && { name }),
+      ...(body.admin !== undefined && body.admin !== user.admin && { admin: body.admin }),
+    })
+    const data = { ...(name !== user.name && { name }), admin: changed.admin }
+    await recordAudit(
+      tx,
+      { actor: actorOf(principal), action: 'user.update', subject: user.name, data },
+      now,
+    )
+    return changed
+  })
+}
+
+/**
+ * Differs from JupyterHub: its running servers, which are started under the old name, would answer
+ * at paths that no longer exist; the rename waits until they are stopped.
+ */
+async function requireNoActiveServer(db: Executor, user: User): Promise<void> {
+  const servers = (await listServersOf(db, [user.id])).get(user.id) ?? []
+  if (servers.some((server) => server.state.kind !== 'stopped')) {
+    throw new HubError('server_active', {
+      message: `${user.name} has active servers; stop them before renaming`,
+    })
+  }
+}
+
+/**
+ * Stops every server of the user, then deletes the user.
+ * Differs from JupyterHub: active named and starting servers are stopped too, not a 500.
+ */
+export async function removeUser(deps: ApiDeps, principal: Principal, user: User): Promise<void> {
+  if (user.name === principal.name) {
+    throw new HubError('bad_request', { message: 'Cannot delete yourself!' })
+  }
+  await stopServersOf(deps, principal, user)
+  const now = deps.now()
+  await deps.store.write(async (tx) => {
+    const servers = (await listServersOf(tx.db, [user.id])).get(user.id) ?? []
+    // A start that slipped in between would be left running without an owner.
+    if (servers.some((server) => server.state.kind !== 'stopped')) throw stillActive(user)
+    await deleteUser(tx, user.id)
+    await recordAudit(
+      tx,
+      { actor: actorOf(principal), action: 'user.delete', subject: user.name },
+      now,
+    )
+  })
+}
+
+async function stopServersOf(deps: ApiDeps, principal: Principal, user: User): Promise<void> {
+  const { lifecycle, settings, store } = deps
+  const servers = (await listServersOf(store.db, [user.id])).get(user.id) ?? []
+  const actor = actorOf(principal)
+  for (const server of servers) {
+    if (canServer('stop', server.state.kind)) await lifecycle.stop({ server, actor })
+  }
+  const active = servers.filter((server) => server.state.kind !== 'stopped')
+  const settled = await Promise.all(
+    active.map((server) => lifecycle.settled(server.id, settings.slowStopTimeoutMs)),
+  )
+  if (settled.some((server) => server !== undefined && server.state.kind !== 'stopped')) {
+    throw stillActive(user)
+  }
+}
+
+function stillActive(user: User): HubError {
+  return new HubError('server_pending', {
+    message: `Servers of ${user.name} are still stopping; try again when they have stopped`,
+  })
+}
+
+/** Source: contract rest-api §7.4 step 3. */
+function requireAdminToMakeAdmin(principal: Principal, body: { readonly admin?: boolean }): void {
+  if (body.admin === true && !principal.admin) {
+    throw new HubError('forbidden', { message: 'Only administrators may make administrators' })
+  }
+}
+
+/** The user, for a caller who may know that it is absent. @throws HubError `user_not_found` */
+export function loadUser(deps: Pick<ApiDeps, 'store'>, name: string): Promise<User> {
+  return getUser(deps.store.db, name)
+}
