@@ -12,6 +12,8 @@ export interface HubProcessOptions {
   readonly config: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   /** `sqlite` when left out. */
   readonly dbUrl?: string
+  /** Gives the `simple` spawner home folders inside the installation. */
+  readonly homes?: boolean
 }
 
 /** A whole Orrery in a folder of its own: hub and edge as real processes, on ports of their own. */
@@ -176,8 +178,11 @@ export class TestInstallation {
   }
 
   async #writeConfig(): Promise<void> {
-    const { config, dbUrl } = this.#options
+    const { config, dbUrl, homes } = this.#options
     const content = {
+      ...(homes === true && {
+        SimpleLocalProcessSpawner: { home_dir_template: join(this.folder, 'homes', '{username}') },
+      }),
       ...config,
       JupyterHub: {
         ip: '127.0.0.1',

@@ -1,0 +1,270 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Logger } from 'pino'
+import { createActivityRecorder } from '../access/activity.ts'
+import { createPrincipals } from '../access/principals.ts'
+import { createScopeRules } from '../access/rbac-rules.ts'
+import { registerApi } from '../api/app.ts'
+import { createEdgeHub } from '../api/edge/edge-hub.ts'
+import { defaultArgon2Parameters, PasswordHasher } from '../authenticators/native/password-hash.ts'
+import type { Config } from '../config/options/classes.ts'
+import { ConfigError, messageOf } from '../domain/errors.ts'
+import { createLifecycle, type RunningLifecycle } from '../lifecycle/create-lifecycle.ts'
+import { startHousekeeping } from '../lifecycle/housekeeping.ts'
+import type { WorkContext } from '../lifecycle/work-context.ts'
+import { registerOAuth } from '../oauth/routes.ts'
+import { decide } from '../rbac/decide.ts'
+import { parseCustomScopes } from '../rbac/custom-scopes.ts'
+import type { DataFolder } from '../startup/data-folder.ts'
+import { loadInitialContent } from '../startup/initial-content.ts'
+import { putRoute } from '../storage/routes.ts'
+import type { Store } from '../storage/store.ts'
+import { deleteTokens } from '../storage/tokens.ts'
+import { type AccountsDeps, createSetupLink } from '../web/accounts.ts'
+import { authenticateCredentials, type LoginDeps } from '../web/authenticate.ts'
+import { clientIp } from '../web/client-address.ts'
+import { Sessions } from '../web/identify.ts'
+import { LoginThrottle } from '../web/login-throttle.ts'
+import { registerPages } from '../web/register-pages.ts'
+import type { WebDeps } from '../web/web-deps.ts'
+import { createAuthenticator } from './authenticators.ts'
+import { createHttpApp } from './http-app.ts'
+import {
+  apiSettings,
+  hubConnectUrl,
+  hubPrefixOf,
+  initialContent,
+  lifecycleSettings,
+  loginRules,
+  sessionConfig,
+  type SettingsInput,
+  usernameRules,
+  webSettings,
+} from './settings.ts'
+import { createSpawners } from './spawners.ts'
+
+export interface HubInput {
+  readonly config: Config
+  readonly store: Store
+  readonly cookieSecret: Buffer
+  /** Secret shared with the edges. */
+  readonly proxyAuthToken: string
+  readonly dataFolder: Pick<DataFolder, 'folder'>
+  readonly env: NodeJS.ProcessEnv
+  readonly logger: Logger
+  readonly passed?: WorkContext['passed']
+}
+
+/** A hub that listens. */
+export interface Hub {
+  readonly lifecycle: RunningLifecycle
+  /** Path and query of the one-time link that makes the first administrator, if there is none. */
+  readonly setupPath: string | undefined
+  /** Stops listening and ends this hub's work; servers go on running. */
+  close(): Promise<void>
+}
+
+const now = () => new Date()
+
+/** Wires the parts of a hub together, brings the database up to the configuration, and listens. */
+export async function startHub(input: HubInput): Promise<Hub> {
+  const { config, store, logger } = input
+  const settingsInput: SettingsInput = { ...input, now }
+  await loadInitialContent(store, initialContent(config), now())
+  await publishHubRoute(store, config)
+
+  const customScopes = readCustomScopes(config)
+  const rules = createScopeRules(customScopes)
+  const principals = createPrincipals({ store, rules, now })
+  const sessions = new Sessions(sessionConfig(settingsInput), principals)
+  const activity = createActivityRecorder({
+    store,
+    resolutionMs: config.JupyterHub.activityResolutionMs,
+    now,
+    onError: (error) => logger.warn({ cause: messageOf(error) }, 'activity was not written'),
+  })
+  const edgeHub = createEdgeHub({ store, logger })
+  const lifecycle = await createLifecycle(
+    {
+      store,
+      settings: lifecycleSettings(settingsInput),
+      now,
+      spawnerId: config.JupyterHub.spawner,
+      spawnerOf: createSpawners({
+        config,
+        folderOf: (id) => input.dataFolder.folder(`spawner-${id}`),
+        logger,
+      }),
+      edges: edgeHub,
+      logger,
+      ...(input.passed !== undefined && { passed: input.passed }),
+    },
+    // SQLite serves one hub, which holds the data folder: leases of others are leftovers.
+    { alone: store.dialect === 'sqlite' },
+  )
+  const stopHousekeeping = startHousekeeping({ store, logger, now })
+
+  const hasher = new PasswordHasher(defaultArgon2Parameters)
+  const login: LoginDeps = {
+    store,
+    authenticator: createAuthenticator(config, { store, hasher }),
+    rules: loginRules(config),
+    throttle: new LoginThrottle(store, now),
+    now,
+  }
+  const app = createHttpApp(logger)
+  app.addHook('onResponse', async (request) => {
+    const principal = request.identity?.principal
+    if (principal !== undefined) activity.record(principal)
+  })
+  const api = apiSettings(settingsInput)
+  await registerApi(app, {
+    store,
+    principals,
+    rules,
+    sessions,
+    lifecycle,
+    settings: api,
+    edgeHub,
+    proxyAuthToken: input.proxyAuthToken,
+    authenticateCredentials: credentialsForToken(login, sessions),
+    now,
+  })
+  await registerOAuth(app, {
+    store,
+    principals,
+    rules,
+    sessions,
+    settings: webSettings(settingsInput),
+    tokenExpiresInSeconds: Math.floor(config.JupyterHub.oauthTokenExpiresInMs / 1000),
+    requirePkce: config.JupyterHub.oauthRequirePkce,
+    now,
+  })
+  await registerPages(app, {
+    store,
+    sessions,
+    principals,
+    lifecycle,
+    login,
+    accounts: accountsOf(config, { store, hasher }),
+    signUpOpen: config.NativeAuthenticator.openSignup,
+    settings: webSettings(settingsInput),
+    async endSession(userId, sessionId) {
+      await store.write((tx) => deleteTokens(tx, { userId, sessionId }))
+    },
+    decide: pageDecision(principals),
+    now,
+  })
+  await listen(app, config)
+  const link =
+    config.JupyterHub.authenticator === 'native' ? await createSetupLink(store, now()) : undefined
+
+  return {
+    lifecycle,
+    setupPath: link === undefined ? undefined : `${hubPrefixOf(config)}setup?token=${link}`,
+    async close() {
+      await edgeHub.close()
+      await app.close()
+      stopHousekeeping()
+      await lifecycle.close()
+      await activity.close()
+      principals.close()
+    },
+  }
+}
+
+/** Everything that no other route takes is the hub's. */
+async function publishHubRoute(store: Store, config: Config): Promise<void> {
+  await store.write((tx) =>
+    putRoute(tx, {
+      routespec: config.JupyterHub.baseUrl,
+      target: new URL(hubConnectUrl(config)).origin,
+      data: { hub: true },
+    }),
+  )
+}
+
+function readCustomScopes(config: Config) {
+  try {
+    return parseCustomScopes(config.JupyterHub.customScopes)
+  } catch (error) {
+    throw new ConfigError(`JupyterHub.custom_scopes: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+function accountsOf(
+  config: Config,
+  parts: { store: Store; hasher: PasswordHasher },
+): AccountsDeps | undefined {
+  if (config.JupyterHub.authenticator !== 'native') return undefined
+  const { adminUsers, blockedUsers } = loginRules(config)
+  return {
+    ...parts,
+    passwordRules: { minimumLength: config.NativeAuthenticator.minimumPasswordLength },
+    usernameRules: usernameRules(config),
+    reservedNames: new Set([...adminUsers, ...blockedUsers]),
+    now,
+  }
+}
+
+function credentialsForToken(login: LoginDeps, sessions: Sessions) {
+  return async (auth: unknown, request: FastifyRequest): Promise<string | undefined> => {
+    if (typeof auth !== 'object' || auth === null) return undefined
+    const { username, password, ...fields } = auth as Record<string, unknown>
+    if (typeof username !== 'string' || typeof password !== 'string') return undefined
+    const texts = Object.entries(fields).filter(
+      (entry): entry is [string, string] => typeof entry[1] === 'string',
+    )
+    const user = await authenticateCredentials(login, {
+      username,
+      password,
+      fields: Object.fromEntries(texts),
+      remoteAddress: clientIp(request, sessions.config),
+    })
+    return user.name
+  }
+}
+
+function pageDecision(principals: ReturnType<typeof createPrincipals>): WebDeps['decide'] {
+  return async (principal, scope, resource) => {
+    const groupsOf = await principals.loadMembership()
+    const decision = decide(principal.scopes, [scope], {
+      resource:
+        resource === undefined
+          ? undefined
+          : resource.serverName === undefined
+            ? { kind: 'user', user: resource.username }
+            : { kind: 'server', user: resource.username, server: resource.serverName },
+      groupsOf,
+    })
+    return decision === 'denied' ? 'missing' : decision
+  }
+}
+
+async function listen(app: FastifyInstance, config: Config): Promise<void> {
+  const { hubIp, hubPort } = config.JupyterHub
+  try {
+    await app.listen({ host: hubIp === '' ? '::' : hubIp, port: hubPort })
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'EADDRINUSE') {
+      throw new ConfigError(
+        `Port ${hubPort} on ${hubIp || 'every address'} is taken by another program. Stop it, or choose ` +
+          'another port for the hub with --hub-port.',
+        { cause: error },
+      )
+    }
+    throw new ConfigError(`The hub cannot listen on ${hubIp}:${hubPort}: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+/** Writes the pid where the operator wants it. @returns the function that removes the file */
+export function writePidFile(path: string): () => void {
+  if (path === '') return () => undefined
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, String(process.pid))
+  return () => rmSync(path, { force: true })
+}

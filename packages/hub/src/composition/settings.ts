@@ -1,0 +1,300 @@
+import type { ApiSettings } from '../api/context.ts'
+import type { Config } from '../config/options/classes.ts'
+import type { UsernameRules } from '../domain/names.ts'
+import type { LifecycleSettings } from '../lifecycle/settings.ts'
+import type { ServerLimits } from '../plugin-api/spawner.ts'
+import { defaultRoles } from '../rbac/roles.ts'
+import type { ConfiguredRole, InitialContent } from '../startup/initial-content.ts'
+import type { Json, JsonObject } from '../util/json.ts'
+import { orreryVersion } from '../util/version.ts'
+import type { LoginRules } from '../web/authenticate.ts'
+import type { SessionConfig } from '../web/session-config.ts'
+import type { WebSettings } from '../web/web-deps.ts'
+
+const dayMs = 86_400_000
+/** Longer than the three waits of a stop together, so that the spawner ends before the hub gives up. */
+const stopMarginMs = 10_000
+const defaultSlowMs = 10_000
+
+export interface SettingsInput {
+  readonly config: Config
+  readonly cookieSecret: Buffer
+  /** The hub's own environment, for `env_keep`. */
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly now: () => Date
+}
+
+export function hubPrefixOf(config: Config): string {
+  return `${config.JupyterHub.baseUrl}hub/`
+}
+
+/** Where servers and the edge reach the hub: `http://host:port/hub/`. */
+export function hubConnectUrl(config: Config): string {
+  const { hubConnectUrl: configured, hubConnectIp, hubIp, hubPort } = config.JupyterHub
+  const prefix = hubPrefixOf(config)
+  if (configured !== '') return new URL(prefix, configured).href
+  const host = hubConnectIp === '' ? reachable(hubIp) : hubConnectIp
+  return `http://${bracketed(host)}:${hubPort}${prefix}`
+}
+
+/** An address to connect to, for one to listen on. */
+export function reachable(ip: string): string {
+  return ip === '' || ip === '0.0.0.0' || ip === '::' || ip === '*' ? '127.0.0.1' : ip
+}
+
+export function bracketed(host: string): string {
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
+}
+
+export function usernameRules(config: Config): UsernameRules {
+  const { usernameMap, usernamePattern } = config.Authenticator
+  return { usernameMap, usernamePattern }
+}
+
+export function lifecycleSettings(input: SettingsInput): LifecycleSettings {
+  const { config, cookieSecret, env } = input
+  const { JupyterHub: hub, Spawner: spawner, LocalProcessSpawner: local } = config
+  const apiUrl = new URL('api', hubConnectUrl(config))
+  const connect = spawner.hubConnectUrl
+  return {
+    baseUrl: hub.baseUrl,
+    hubApiUrl: connect ? new URL(apiUrl.pathname, connect).href : apiUrl.href,
+    publicUrl: hub.publicUrl,
+    cookieSecret,
+    cookieOptions: cookieOptionsOf(config),
+    cookieHostPrefixEnabled: hub.cookieHostPrefixEnabled,
+    command: [...(spawner.cmd ?? ['jupyterhub-singleuser']), ...spawner.args],
+    bindIp: spawner.ip === '' ? '127.0.0.1' : spawner.ip,
+    bindPort: spawner.port,
+    environment: spawner.environment,
+    keptEnvironment: keptEnvironment(spawner.envKeep, env),
+    notebookDir: spawner.notebookDir,
+    defaultUrl: spawner.defaultUrl,
+    debug: spawner.debug,
+    disableUserConfig: spawner.disableUserConfig,
+    limits: limitsOf(config),
+    startTimeoutMs: spawner.startTimeoutMs,
+    httpTimeoutMs: spawner.httpTimeoutMs,
+    stopTimeoutMs:
+      local.interruptTimeoutMs + local.termTimeoutMs + local.killTimeoutMs + stopMarginMs,
+    pollIntervalMs: spawner.pollIntervalMs,
+    pollJitter: spawner.pollJitter,
+    serverTokenScopes: spawner.serverTokenScopes,
+    oauthClientAllowedScopes: spawner.oauthClientAllowedScopes,
+    concurrentSpawnLimit: hub.concurrentSpawnLimit,
+    activeServerLimit: hub.activeServerLimit,
+    queueSpawns: config.Orrery.queueSpawns,
+    throttleRetryRange: throttleRange(config),
+    allowNamedServers: hub.allowNamedServers,
+    namedServerLimitPerUser: hub.namedServerLimitPerUser,
+  }
+}
+
+export function sessionConfig(input: SettingsInput): SessionConfig {
+  const { config, cookieSecret, env, now } = input
+  const hub = config.JupyterHub
+  const list = (name: string) => env[name]?.split(';').filter((entry) => entry !== '')
+  return {
+    baseUrl: hub.baseUrl,
+    hubPrefix: hubPrefixOf(config),
+    cookieSecret,
+    cookieMaxAgeDays: hub.cookieMaxAgeMs / dayMs,
+    cookieHostPrefix: hub.cookieHostPrefixEnabled,
+    cookieOptions: cookieAttributes(cookieOptionsOf(config)),
+    publicUrl: hub.publicUrl === '' ? undefined : new URL(hub.publicUrl),
+    trustedDownstreamIps: hub.trustedDownstreamIps,
+    xsrfAnonymousIpCidrs: list('JUPYTERHUB_XSRF_ANONYMOUS_IP_CIDRS'),
+    xsrfAnonymousHeaders: list('JUPYTERHUB_XSRF_ANONYMOUS_ID_HEADERS'),
+    now,
+  }
+}
+
+export function webSettings(input: SettingsInput): WebSettings {
+  const { config } = input
+  const hub = config.JupyterHub
+  const vars = hub.templateVars
+  return {
+    baseUrl: hub.baseUrl,
+    hubPrefix: hubPrefixOf(config),
+    announcement: vars['announcement'],
+    pageAnnouncements: {
+      ...(vars['announcement_login'] !== undefined && { login: vars['announcement_login'] }),
+      ...(vars['announcement_spawn'] !== undefined && { spawn: vars['announcement_spawn'] }),
+      ...(vars['announcement_home'] !== undefined && { home: vars['announcement_home'] }),
+      ...(vars['announcement_logout'] !== undefined && { logout: vars['announcement_logout'] }),
+    },
+    headers: hub.webSettings.headers ?? {},
+    redirectToServer: hub.redirectToServer,
+    defaultUrl: hub.defaultUrl,
+    allowNamedServers: hub.allowNamedServers,
+    namedServerLimitPerUser: hub.namedServerLimitPerUser,
+    defaultServerName: hub.defaultServerName,
+    implicitSpawnSeconds: hub.implicitSpawnMs / 1000,
+    useLegacyStoppedServerStatusCode: hub.useLegacyStoppedServerStatusCode,
+    userRedirectLimit: 4,
+    shutdownOnLogout: hub.shutdownOnLogout,
+    optionsForm: config.Spawner.optionsForm,
+    optionsFromForm: config.Spawner.optionsFromForm === 'simple' ? simplifyForm : (form) => form,
+    tokenExpiresInMaxSeconds: Math.floor(hub.tokenExpiresInMaxMs / 1000),
+  }
+}
+
+export function apiSettings(input: SettingsInput): ApiSettings {
+  const { config } = input
+  const hub = config.JupyterHub
+  return {
+    baseUrl: hub.baseUrl,
+    hubPrefix: hubPrefixOf(config),
+    publicUrl: hub.publicUrl === '' ? undefined : new URL(hub.publicUrl),
+    pageDefaultLimit: hub.apiPageDefaultLimit,
+    pageMaxLimit: hub.apiPageMaxLimit,
+    slowSpawnTimeoutMs: hub.webSettings.slowSpawnTimeout ?? defaultSlowMs,
+    slowStopTimeoutMs: hub.webSettings.slowStopTimeout ?? defaultSlowMs,
+    allowNamedServers: hub.allowNamedServers,
+    namedServerLimitPerUser: hub.namedServerLimitPerUser,
+    allowExistingInvalidNamedServers: 'allow-start',
+    tokenExpiresInMaxSeconds: Math.floor(hub.tokenExpiresInMaxMs / 1000),
+    adminAccess: hub.adminAccess,
+    usernameRules: usernameRules(config),
+    headers: hub.webSettings.headers ?? {},
+    spawner: { class: `orrery.spawners.${hub.spawner}`, version: orreryVersion },
+    authenticator: { class: `orrery.authenticators.${hub.authenticator}`, version: orreryVersion },
+    pythonVersion: '',
+    pythonExecutable: '',
+  }
+}
+
+/** Who may sign in; names as they are stored. */
+export function loginRules(config: Config): LoginRules {
+  const { Authenticator: rules } = config
+  const names = (list: Iterable<string>) => new Set([...list].map((name) => name.toLowerCase()))
+  return {
+    ...usernameRules(config),
+    allowAll: rules.allowAll,
+    allowedUsers: names(rules.allowedUsers),
+    blockedUsers: names(rules.blockedUsers),
+    adminUsers: names(rules.adminUsers),
+    allowExistingUsers: rules.allowExistingUsers,
+    manageGroups: config.JupyterHub.authenticator === 'shared-password',
+  }
+}
+
+/** What the configuration brings into the database at every start. */
+export function initialContent(config: Config): InitialContent {
+  const hub = config.JupyterHub
+  return {
+    roles: mergeRoles(config),
+    users: [...config.Authenticator.allowedUsers],
+    adminUsers: [...config.Authenticator.adminUsers],
+    groups: Object.entries(hub.loadGroups).map(([name, group]) => ({
+      name,
+      users: group.users ?? [],
+      ...(group.properties !== undefined && { properties: group.properties as JsonObject }),
+    })),
+    services: hub.services.map((service) => ({
+      name: service.name,
+      admin: service.admin ?? false,
+      url: service.url ?? '',
+      info: (service.info ?? {}) as JsonObject,
+      display: service.display ?? true,
+      ...(service.apiToken !== undefined && { apiToken: service.apiToken }),
+    })),
+    apiTokens: hub.apiTokens,
+    serviceTokens: hub.serviceTokens,
+    usernameRules: usernameRules(config),
+    trustTokens: hub.trustUserProvidedTokens,
+  }
+}
+
+/** The default roles, overridden and joined by `load_roles`. Source: contract scopes-and-roles §10.2. */
+function mergeRoles(config: Config): ConfiguredRole[] {
+  const configured = config.JupyterHub.loadRoles
+  const byName = new Map(configured.map((role) => [role.name, role]))
+  const extra = [...config.JupyterHub.extraUserScopes]
+  const defaults = defaultRoles.map((role): ConfiguredRole => {
+    const own = byName.get(role.name)
+    byName.delete(role.name)
+    const scopes = role.name === 'user' ? [...role.scopes, ...extra] : role.scopes
+    return {
+      name: role.name,
+      description: own?.description ?? role.description,
+      scopes: own?.scopes ?? scopes,
+      ...members(own),
+    }
+  })
+  const others = [...byName.values()].map(
+    (role): ConfiguredRole => ({
+      name: role.name,
+      description: role.description ?? '',
+      scopes: role.scopes ?? [],
+      ...members(role),
+    }),
+  )
+  return [...defaults, ...others]
+}
+
+type RoleEntry = Config['JupyterHub']['loadRoles'][number]
+
+function members(
+  role: RoleEntry | undefined,
+): Pick<ConfiguredRole, 'users' | 'groups' | 'services'> {
+  return {
+    ...(role?.users !== undefined && { users: role.users }),
+    ...(role?.groups !== undefined && { groups: role.groups }),
+    ...(role?.services !== undefined && { services: role.services }),
+  }
+}
+
+function limitsOf({ Spawner: spawner }: Config): ServerLimits {
+  const { memLimitBytes, memGuaranteeBytes, cpuLimitCores, cpuGuaranteeCores } = spawner
+  return {
+    ...(memLimitBytes && { memLimitBytes }),
+    ...(memGuaranteeBytes && { memGuaranteeBytes }),
+    ...(cpuLimitCores && { cpuLimitCores }),
+    ...(cpuGuaranteeCores && { cpuGuaranteeCores }),
+  }
+}
+
+function throttleRange(config: Config): readonly [number, number] {
+  const { webSettings: web, spawnThrottleRetryRangeMs } = config.JupyterHub
+  const [low, high] = web.spawnThrottleRetryRange ?? spawnThrottleRetryRangeMs
+  return [low / 1000, high / 1000]
+}
+
+function cookieOptionsOf(config: Config): JsonObject {
+  return (config.JupyterHub.webSettings.cookieOptions ?? {}) as JsonObject
+}
+
+/** Tornado's names for what we know of; others have no meaning here. */
+function cookieAttributes(options: JsonObject): SessionConfig['cookieOptions'] {
+  const { secure, httponly, domain, samesite } = options
+  return {
+    ...(typeof secure === 'boolean' && { secure }),
+    ...(typeof httponly === 'boolean' && { httpOnly: httponly }),
+    ...(typeof domain === 'string' && { domain }),
+    ...(typeof samesite === 'string' && { sameSite: samesite }),
+  } as SessionConfig['cookieOptions']
+}
+
+function keptEnvironment(
+  names: readonly string[],
+  env: SettingsInput['env'],
+): Record<string, string> {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = env[name]
+      return value === undefined ? [] : [[name, value] as const]
+    }),
+  )
+}
+
+/** One-element lists become their element, `"on"` becomes true. Source: contract spawners §4.2. */
+function simplifyForm(form: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(form).map(([name, value]) => {
+      if (!Array.isArray(value) || value.length !== 1) return [name, value]
+      const [only] = value as readonly Json[]
+      return [name, only === 'on' ? true : only]
+    }),
+  )
+}
