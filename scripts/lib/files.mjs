@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto'
-import { accessSync, constants, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
-import { delimiter, join, resolve } from 'node:path'
+import {
+  accessSync,
+  constants,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { delimiter, dirname, join, resolve } from 'node:path'
 
 /**
  * The text of a file, `undefined` when there is none.
@@ -51,6 +59,23 @@ export function isExecutable(path) {
   try {
     accessSync(path, constants.X_OK)
     return statSync(path).isFile()
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Whether any user may run the program: it, and every folder above it and above what it links to.
+ * @param {string} path
+ */
+export function isOpenToOthers(path) {
+  try {
+    return [path, realpathSync(path)].every((place) => {
+      for (let at = place; ; at = dirname(at)) {
+        if ((statSync(at).mode & 0o001) === 0) return false
+        if (at === dirname(at)) return true
+      }
+    })
   } catch {
     return false
   }

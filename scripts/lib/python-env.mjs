@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, realpathSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import {
   isExecutable,
+  isOpenToOthers,
   listOnPath,
   readIfPresent,
   readJsonIfPresent,
@@ -144,7 +145,7 @@ async function findPreparedPython(paths) {
   const dirs = listOnPath('jupyterhub-singleuser').map((file) => dirname(file))
   for (const dir of new Set(dirs)) {
     const python = join(dir, 'python3')
-    if (dir.startsWith(paths.state) || !isExecutable(python)) continue
+    if (dir.startsWith(paths.state) || !isExecutable(python) || !mayBeUsed(python)) continue
     const { code: exitCode } = await runTool(python, ['-c', code], { deadlineMs: probeDeadlineMs })
     if (exitCode === 0) return dir
   }
@@ -164,7 +165,7 @@ function foundKey(dir) {
   }
 }
 
-/** @typedef {{ path: string, version: string, isNewEnough: boolean, hasVenv: boolean }} BasePython */
+/** @typedef {{ path: string, executable: string, version: string, isNewEnough: boolean, hasVenv: boolean }} BasePython */
 
 /** @returns {Promise<BasePython>} */
 async function findBasePython() {
@@ -172,10 +173,20 @@ async function findBasePython() {
   const seen = []
   for (const path of new Set(pythonNames.flatMap((name) => listOnPath(name)))) {
     const python = await probePython(path)
-    if (python?.isNewEnough && python.hasVenv) return python
     if (python !== undefined) seen.push(python)
+    if (python?.isNewEnough && python.hasVenv && mayBeUsed(python.executable)) return python
   }
-  throw explainNoPython(seen)
+  const usable = seen.find((python) => python.isNewEnough && python.hasVenv)
+  if (usable === undefined) throw explainNoPython(seen)
+  return usable
+}
+
+/**
+ * A hub that runs as root starts servers as another user, who must be able to reach their Python.
+ * @param {string} executable
+ */
+function mayBeUsed(executable) {
+  return process.getuid?.() !== 0 || isOpenToOthers(executable)
 }
 
 /**
@@ -188,11 +199,19 @@ async function probePython(path) {
     'import sys, importlib.util as u',
     'has = all(u.find_spec(m) for m in ("venv", "ensurepip"))',
     'print("%d.%d" % sys.version_info[:2], int(sys.version_info >= (3, 10)), int(has))',
+    'print(sys.executable)',
   ].join('\n')
   const result = await runTool(path, ['-c', code], { deadlineMs: probeDeadlineMs })
   const match = /^(\d+\.\d+) ([01]) ([01])$/m.exec(result.output)
   if (result.code !== 0 || match === null) return undefined
-  return { path, version: match[1] ?? '', isNewEnough: match[2] === '1', hasVenv: match[3] === '1' }
+  const executable = result.output.slice(match.index + match[0].length).trim()
+  return {
+    path,
+    executable,
+    version: match[1] ?? '',
+    isNewEnough: match[2] === '1',
+    hasVenv: match[3] === '1',
+  }
 }
 
 /**

@@ -23,6 +23,8 @@ export async function registerDocsPage(app: ApiApp, deps: ApiDeps): Promise<void
     })
     await scope.register(fastifySwaggerUi, {
       routePrefix: '/docs',
+      // The page names its files by absolute paths.
+      indexPrefix: `${deps.settings.hubPrefix}api`,
       uiConfig: {
         deepLinking: true,
         docExpansion: 'list',

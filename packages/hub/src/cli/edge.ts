@@ -64,14 +64,14 @@ const flags = {
     multiple: true,
     default: [],
     value: 'CIDR',
-    help: "proxy whose forwarding headers are kept, or 'none'; repeatable; loopback and private ranges if not given",
+    help: "keep X-Forwarded- of these peers; repeatable; 'none' (private ranges)",
   },
   'hub-url': {
     type: 'string',
     multiple: true,
     default: [],
     value: 'URL',
-    help: 'hub whose routes are followed, such as http://127.0.0.1:8081/hub/; repeatable',
+    help: 'hub to follow, http://HOST:PORT/hub/; repeatable',
   },
   'snapshot-file': { type: 'string', value: 'FILE', help: 'where the routing table is kept' },
   'drain-timeout': {

@@ -50,6 +50,8 @@ export interface HubInput {
   readonly cookieSecret: Buffer
   /** Secret shared with the edges. */
   readonly proxyAuthToken: string
+  /** An edge is started with the hub. */
+  readonly withEdge: boolean
   readonly dataFolder: Pick<DataFolder, 'folder'>
   readonly env: NodeJS.ProcessEnv
   readonly logger: Logger
@@ -84,7 +86,7 @@ export async function startHub(input: HubInput): Promise<Hub> {
     now,
     onError: (error) => logger.warn({ cause: messageOf(error) }, 'activity was not written'),
   })
-  const edgeHub = createEdgeHub({ store, logger })
+  const edgeHub = createEdgeHub({ store, logger, expectsEdge: input.withEdge })
   const lifecycle = await createLifecycle(
     {
       store,

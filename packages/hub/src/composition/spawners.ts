@@ -36,8 +36,8 @@ function create(id: string, house: SpawnerHouse): Spawner {
     case localProcessSpawner.id:
       return localProcessSpawner.create({ ...context, options: local })
     case simpleSpawner.id: {
-      const { homeDirTemplate } = config.SimpleLocalProcessSpawner
-      return simpleSpawner.create({ ...context, options: { ...local, homeDirTemplate } })
+      const { homeDirTemplate, runAs } = config.SimpleLocalProcessSpawner
+      return simpleSpawner.create({ ...context, options: { ...local, homeDirTemplate, runAs } })
     }
     default:
       throw new ConfigError(`There is no spawner '${id}' in this version of Orrery`)

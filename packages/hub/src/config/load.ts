@@ -60,6 +60,7 @@ export async function loadConfig(input: LoadInput): Promise<LoadedConfig> {
   const reader = new ConfigReader(input)
   reader.take([...fallbacks, ...fromFiles, ...overrides])
   reader.takeFlags(input.flags)
+  if (files.length === 0) reader.takeBareDefaults()
   return { ...reader.read(), files }
 }
 
@@ -107,6 +108,23 @@ class ConfigReader {
         const value = target.spec.type.fromTexts(texts)
         this.#add({ section: target.section, name: target.name, value, origin })
       })
+    }
+  }
+
+  /**
+   * Without a configuration file: accounts are the hub's own and need no system users, so servers
+   * run as one system user, with homes in the data folder.
+   */
+  takeBareDefaults(): void {
+    const dataDir = this.#fold('Orrery', 'data_dir').value
+    const defaults: Readonly<Record<string, unknown>> = {
+      'JupyterHub.spawner_class': 'simple',
+      'SimpleLocalProcessSpawner.home_dir_template': `${String(dataDir)}/homes/{username}`,
+    }
+    for (const [key, value] of Object.entries(defaults)) {
+      const [section = '', name = ''] = key.split('.')
+      const step = { section, name, value, origin: { kind: 'default' } } as const
+      this.#steps.set(key, [step, ...(this.#steps.get(key) ?? [])])
     }
   }
 

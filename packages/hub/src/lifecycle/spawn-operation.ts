@@ -340,8 +340,10 @@ async function describeFailure(
   const tail = await readLogTail(context, server)
   const code = error instanceof DeadlineExceeded ? 'spawn_timeout' : 'spawn_failed'
   const status = error instanceof HubError ? error.status : 500
-  const advice = tail === '' ? '' : `\nThe server's last words:\n${tail}`
-  return { code, status, message: `${messageOf(error)}${advice}`, at }
+  const message = messageOf(error)
+  // A spawner may have quoted the log already.
+  const isQuoted = tail === '' || message.includes(tail)
+  return { code, status, message: isQuoted ? message : `${message}\nIts last lines:\n${tail}`, at }
 }
 
 async function readLogTail(context: WorkContext, server: Server): Promise<string> {

@@ -12,12 +12,18 @@ export interface DataFolder {
 }
 
 /**
- * Makes the data folder (mode 0700) and checks that it can be written.
+ * What runs as another system user passes through the folder to its home; every file and other
+ * folder in it is closed.
+ */
+const dataFolderMode = process.getuid?.() === 0 ? 0o711 : 0o700
+
+/**
+ * Makes the data folder and checks that it can be written.
  * @throws ConfigError that says what is wrong with it and what to do
  */
 export function openDataFolder(path: string): Omit<DataFolder, 'release'> {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
+    mkdirSync(path, { recursive: true, mode: dataFolderMode })
     if (!statSync(path).isDirectory()) throw new Error('it is not a folder')
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {

@@ -1,5 +1,4 @@
 import { afterEach, expect, it } from 'vitest'
-import { numbered } from '../../src/api/edge/edge-hub.ts'
 import type { EdgeMessage } from '../../src/proxy/edge-protocol.ts'
 import { putRoute, removeRoute } from '../../src/storage/routes.ts'
 import type { Store } from '../../src/storage/store.ts'
@@ -99,13 +98,4 @@ describeStores('routing subscription', (open) => {
     expect(Date.parse(last_activity)).toBeLessThanOrEqual(Date.now())
     expect((await caller('GET /users/bob')).json()).toMatchObject({ last_activity })
   })
-})
-
-it('fills the numbers of changes that were superseded', () => {
-  const row = { ...route('ada'), seq: 5, deleted: false }
-  expect([...numbered([row], 2)].map(({ seq, type }) => `${type} ${seq}`)).toEqual([
-    'set 3',
-    'set 4',
-    'set 5',
-  ])
 })

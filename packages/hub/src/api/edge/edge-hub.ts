@@ -22,6 +22,8 @@ export interface EdgePosition {
 export interface EdgeHubOptions {
   readonly store: Store
   readonly logger: { warn(details: object, message: string): void }
+  /** An edge runs, or is about to: one that is not connected now is waited for. */
+  readonly expectsEdge?: boolean
 }
 
 /** The edges that subscribe to this hub, and how far each has got. */
@@ -56,11 +58,13 @@ class StoreEdgeHub implements EdgeHub {
   readonly #connections = new Map<string, Connection>()
   readonly #waiters = new Set<() => void>()
   readonly #closing = new AbortController()
+  readonly #expectsEdge: boolean
   #epoch: string | undefined
 
   constructor(options: EdgeHubOptions) {
     this.#store = options.store
     this.#logger = options.logger
+    this.#expectsEdge = options.expectsEdge === true
   }
 
   connectedEdges(): readonly string[] {
@@ -75,7 +79,9 @@ class StoreEdgeHub implements EdgeHub {
         resolve(applied)
       }
       const look = () => {
-        const isBehind = [...this.#connections.values()].some(({ acked }) => acked < seq)
+        const connections = [...this.#connections.values()]
+        const isAbsent = connections.length === 0 && this.#expectsEdge
+        const isBehind = isAbsent || connections.some(({ acked }) => acked < seq)
         if (!isBehind) finish(true)
         else if (this.#closing.signal.aborted) finish(false)
       }
@@ -135,9 +141,9 @@ class StoreEdgeHub implements EdgeHub {
       const change = this.#nextChange(signal)
       try {
         const rows = await listRouteChanges(this.#store.db, seq, changesPerRead)
-        for (const message of numbered(rows, seq)) {
-          yield message
-          seq = message.seq
+        for (const row of rows) {
+          yield toMessage(row)
+          seq = row.seq
           quietSince = Date.now()
         }
         if (rows.length > 0) continue
@@ -220,21 +226,10 @@ class StoreEdgeHub implements EdgeHub {
   }
 }
 
-/**
- * Changes with every number present. A number is missing when its route was written again since:
- * the later content then stands for the earlier numbers as well.
- */
-export function* numbered(
-  rows: readonly StoredRoute[],
-  after: number,
-): Generator<Extract<EdgeMessage, { type: 'set' | 'delete' }>> {
-  let seq = after
-  for (const { routespec, target, data, deleted, seq: last } of rows) {
-    while (seq < last) {
-      seq += 1
-      yield deleted
-        ? { type: 'delete', seq, routespec }
-        : { type: 'set', seq, routespec, target, data }
-    }
-  }
+/** Numbers may be skipped: of a route that was written twice only the last change is stored. */
+function toMessage(route: StoredRoute): Extract<EdgeMessage, { type: 'set' | 'delete' }> {
+  const { routespec, target, data, deleted, seq } = route
+  return deleted
+    ? { type: 'delete', seq, routespec }
+    : { type: 'set', seq, routespec, target, data }
 }

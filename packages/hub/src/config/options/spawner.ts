@@ -191,4 +191,10 @@ export const simpleLocalProcessSpawnerOptions = defineOptions({
     default: '/tmp/{username}',
     summary: 'Home folder of a user; {username} stands for the name.',
   },
+  run_as: {
+    type: text,
+    default: '',
+    summary:
+      "System user that every server runs as; empty for the hub's own, or nobody when the hub is root.",
+  },
 })

@@ -1,15 +1,18 @@
-import { chmod, lstat, mkdir } from 'node:fs/promises'
+import { chmod, lchown, lstat, mkdir } from 'node:fs/promises'
 import { dirname, isAbsolute } from 'node:path'
 import { defineSpawner, SpawnRefused } from '../../plugin-api/spawner.ts'
 import { hasErrno } from '../local-process/errno.ts'
 import { createProcessSpawner } from '../local-process/process-spawner.ts'
+import { getRunnableUser } from '../local-process/system-user.ts'
 import { processStateSchema } from '../local-process/state.ts'
 import type { ProcessState } from '../local-process/state.ts'
 import type { SimpleOptions } from './options.ts'
 
 /**
- * Runs every server as the hub's own system user, each with a folder of its own as home. For trying
- * out and for tests: users are not protected from each other.
+ * Runs every server as one system user, each with a folder of its own as home. For trying out and
+ * for tests: users are not protected from each other.
+ * Differs from JupyterHub: a hub that runs as root starts servers as `nobody` unless told otherwise,
+ * so that nobody who signs in becomes root.
  * Source: JupyterHub 6.0, `SimpleLocalProcessSpawner`.
  */
 export const simpleSpawner = defineSpawner<SimpleOptions, ProcessState>({
@@ -17,11 +20,12 @@ export const simpleSpawner = defineSpawner<SimpleOptions, ProcessState>({
   state: processStateSchema,
   create: (context) =>
     createProcessSpawner(context, {
-      async getOwner({ username }) {
+      async getOwner({ username }, signal) {
         const home = toHomeDir(context.options.homeDirTemplate, username)
-        await ensureHome(home)
+        const account = await findAccount(context.options.runAs, signal)
+        await ensureHome(home, account)
         return {
-          runAs: undefined,
+          runAs: account,
           home,
           environment: { USER: username, HOME: home, SHELL: '/bin/bash' },
         }
@@ -41,22 +45,37 @@ export function toHomeDir(template: string, username: string): string {
   return template.replaceAll('{username}', () => username)
 }
 
+interface Account {
+  readonly uid: number
+  readonly gid: number
+}
+
+/** `undefined` is the hub's own user. */
+async function findAccount(configured: string, signal: AbortSignal): Promise<Account | undefined> {
+  const isRoot = process.getuid?.() === 0
+  const name = configured === '' && isRoot ? 'nobody' : configured
+  if (name === '') return undefined
+  const { uid, gid } = await getRunnableUser(name, signal)
+  return uid === process.getuid?.() ? undefined : { uid, gid }
+}
+
 /** In a shared folder such as `/tmp` somebody else may have put something there first. */
-async function ensureHome(home: string): Promise<void> {
+async function ensureHome(home: string, account: Account | undefined): Promise<void> {
+  const uid = account?.uid ?? process.getuid?.()
   await mkdir(dirname(home), { recursive: true, mode: 0o755 })
   try {
     await mkdir(home, { mode: 0o755 })
     await chmod(home, 0o755)
+    if (account !== undefined) await lchown(home, account.uid, account.gid)
   } catch (error) {
     if (!hasErrno(error, 'EEXIST')) throw error
   }
   const found = await lstat(home)
-  if (!found.isDirectory() || found.uid !== process.getuid?.()) {
+  if (!found.isDirectory() || found.uid !== uid) {
     throw new SpawnRefused(
-      `The home folder ${home} exists and does not belong to the hub's user.`,
-      {
-        reason: 'bad_home',
-      },
+      `The home folder ${home} exists and does not belong to the system user that servers run as. ` +
+        'An administrator can remove it or change its owner.',
+      { reason: 'bad_home' },
     )
   }
 }
