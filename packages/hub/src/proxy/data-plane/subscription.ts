@@ -28,6 +28,13 @@ export interface SubscriptionOptions {
   readonly silenceTimeoutMs?: number
 }
 
+/** What a hub was told on one stream; it knows nothing of what was acknowledged on an earlier one. */
+interface Stream {
+  readonly ended: AbortController
+  acked: number
+  isAcking: boolean
+}
+
 const firstDelayMs = 50
 const lastDelayMs = 2000
 const postTimeoutMs = 10_000
@@ -45,10 +52,7 @@ export class HubSubscription {
   #loops: Promise<unknown> = Promise.resolve()
   #hubUrl: string
   #position: Position | undefined
-  /** Counts streams that began: a hub knows nothing of what was acknowledged on an earlier one. */
-  #stream = 0
-  #acked = -1
-  #isAcking = false
+  #stream = newStream()
 
   constructor(options: SubscriptionOptions) {
     this.#options = options
@@ -126,6 +130,7 @@ export class HubSubscription {
       throw new Error('the hub closed the stream')
     } finally {
       clearTimeout(timer)
+      this.#stream.ended.abort()
     }
   }
 
@@ -181,35 +186,34 @@ export class HubSubscription {
 
   /** A snapshot or `resume`: acknowledged even at a number that an earlier stream had reached. */
   #begin(position: Position): void {
-    this.#stream += 1
-    this.#acked = -1
+    this.#stream.ended.abort()
+    this.#stream = newStream()
     this.#moveTo(position)
   }
 
   #moveTo(position: Position): void {
     this.#position = position
     this.#options.onChange()
-    if (!this.#isAcking) void this.#acknowledge()
+    if (!this.#stream.isAcking) void this.#acknowledge(this.#stream)
   }
 
-  /** At most one in flight; never rejects. */
-  async #acknowledge(): Promise<void> {
-    this.#isAcking = true
-    const signal = this.#stop.signal
+  /** At most one in flight; ends with the stream, so that a hub that hangs delays no other; never rejects. */
+  async #acknowledge(stream: Stream): Promise<void> {
+    stream.isAcking = true
+    const signal = AbortSignal.any([this.#stop.signal, stream.ended.signal])
     let delayMs = firstDelayMs
-    while (!signal.aborted && this.#position !== undefined && this.#acked !== this.#position.seq) {
+    while (!signal.aborted && this.#position !== undefined && stream.acked !== this.#position.seq) {
       const { seq } = this.#position
-      const stream = this.#stream
       try {
         await this.#post(edgePaths.ack, { seq }, signal)
-        if (this.#stream === stream) this.#acked = seq
+        stream.acked = seq
         delayMs = firstDelayMs
       } catch {
         delayMs = Math.min(lastDelayMs, delayMs * 2)
         await sleep(delayMs, undefined, { signal }).catch(() => undefined)
       }
     }
-    this.#isAcking = false
+    stream.isAcking = false
   }
 
   async #reportForEver(): Promise<void> {
@@ -252,6 +256,10 @@ export class HubSubscription {
     await answer.body.dump()
     if (answer.statusCode >= 300) throw new Error(`the hub answered ${answer.statusCode}`)
   }
+}
+
+function newStream(): Stream {
+  return { ended: new AbortController(), acked: -1, isAcking: false }
 }
 
 function notGrowing(): EdgeProtocolError {

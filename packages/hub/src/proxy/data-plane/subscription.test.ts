@@ -1,0 +1,173 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, test, vi } from 'vitest'
+import type { EdgeMessage } from '../edge-protocol.ts'
+import { ask, edge, fakeHub, patience, serve } from './edge-test-kit.ts'
+import type { FakeHub } from './edge-test-kit.ts'
+
+const snapshotAt = (seq: number) => (): EdgeMessage => ({
+  type: 'snapshot',
+  epoch: 'e',
+  seq,
+  routes: [],
+})
+const hasAck = (hub: FakeHub, seq: number) => (): boolean =>
+  hub.posts.some(({ path, body }) => path.endsWith('/ack') && body['seq'] === seq)
+
+test('follows snapshot and changes, acknowledges, serves on without a hub and resumes', async () => {
+  const target = await serve((_req, res) => void res.end('target'))
+  const hub = await fakeHub(snapshotAt(5))
+  const e = await edge({ hubUrls: [hub.url] })
+  await vi.waitUntil(hasAck(hub, 5), patience)
+  hub.say({ type: 'set', seq: 6, routespec: '/user/ada%40x/', target: target.url, data: {} })
+  hub.say({ type: 'set', seq: 7, routespec: '/user/bob/', target: target.url, data: {} })
+  hub.say({ type: 'delete', seq: 8, routespec: '/user/bob/' })
+  await vi.waitUntil(hasAck(hub, 8), patience)
+  expect(hub.posts.at(-1)).toEqual({
+    path: '/hub/api/edge/ack',
+    body: { edge: e.edgeId, seq: 8 },
+  })
+  expect((await ask(e, '/user/bob/')).status).toBe(404)
+  hub.stop()
+  expect(await (await ask(e, '/user/ada@x/')).text()).toBe('target')
+  const back = await fakeHub(() => ({ type: 'resume', epoch: 'e', seq: 8 }), { port: hub.port })
+  await vi.waitUntil(hasAck(back, 8), { timeout: 8000 })
+  expect(back.queries[0]?.toString()).toBe(`edge=${e.edgeId}&since=8&epoch=e`)
+})
+
+test('numbers may skip, since a route that changed twice is sent once', async () => {
+  const target = await serve((_req, res) => void res.end('target'))
+  const hub = await fakeHub(snapshotAt(1))
+  const e = await edge({ hubUrls: [hub.url] })
+  await vi.waitUntil(hasAck(hub, 1), patience)
+  hub.say({ type: 'set', seq: 4, routespec: '/user/ada/', target: target.url, data: {} })
+  await vi.waitUntil(hasAck(hub, 4), patience)
+  hub.say({ type: 'delete', seq: 900, routespec: '/user/bob/' })
+  await vi.waitUntil(hasAck(hub, 900), patience)
+  expect(await (await ask(e, '/user/ada/')).text()).toBe('target')
+  expect(hub.queries).toHaveLength(1)
+})
+
+test.each([3, 2])('change %i after 3 asks for a snapshot and is not applied', async (seq) => {
+  const hub = await fakeHub(snapshotAt(3))
+  const e = await edge({ hubUrls: [hub.url] })
+  await vi.waitUntil(hasAck(hub, 3), patience)
+  hub.say({ type: 'set', seq, routespec: '/x/', target: 'http://127.0.0.1:9', data: {} })
+  await vi.waitUntil(() => hub.queries.length > 1, patience)
+  expect(hub.queries[1]?.has('since')).toBe(false)
+  expect((await ask(e, '/x/')).status).toBe(404)
+})
+
+test('a hub may resume past what was asked for, not before it', async () => {
+  let resumeAt = 9
+  const hub = await fakeHub((query) =>
+    query.has('since') ? { type: 'resume', epoch: 'e', seq: resumeAt } : snapshotAt(5)(),
+  )
+  await edge({ hubUrls: [hub.url] })
+  await vi.waitUntil(hasAck(hub, 5), patience)
+  for (const stream of hub.streams) stream.destroy()
+  await vi.waitUntil(hasAck(hub, 9), patience)
+  resumeAt = 8
+  for (const stream of hub.streams) stream.destroy()
+  await vi.waitUntil(() => hub.queries.length === 4, patience)
+  expect(hub.queries.map((query) => query.get('since'))).toEqual([null, '5', '9', null])
+})
+
+test('a number acknowledged before is acknowledged again on a new stream', async () => {
+  const hub = await fakeHub((query) =>
+    query.has('since') ? { type: 'resume', epoch: 'e', seq: 5 } : snapshotAt(5)(),
+  )
+  await edge({ hubUrls: [hub.url] })
+  await vi.waitUntil(hasAck(hub, 5), patience)
+  for (const stream of hub.streams) stream.destroy()
+  await vi.waitUntil(() => hub.posts.length === 2, patience)
+  expect(hub.posts[1]?.body['seq']).toBe(5)
+})
+
+test('a stream that does not begin with a snapshot is given up', async () => {
+  const hub = await fakeHub(() => ({ type: 'ping' }))
+  await edge({ hubUrls: [hub.url] })
+  await vi.waitUntil(() => hub.queries.length > 1, patience)
+})
+
+test('a hub that falls silent is asked again', async () => {
+  const hub = await fakeHub(snapshotAt(1))
+  await edge({ hubUrls: [hub.url], silenceTimeoutMs: 100 })
+  await vi.waitUntil(() => hub.queries.length > 1, patience)
+  expect(hub.queries[1]?.get('since')).toBe('1')
+})
+
+test('when one hub goes away the other one is followed from there', async () => {
+  const hubs = [await fakeHub(snapshotAt(5)), await fakeHub(snapshotAt(5))] as const
+  const e = await edge({ hubUrls: hubs.map(({ url }) => url) })
+  await vi.waitUntil(hasAck(hubs[0], 5), patience)
+  expect(hubs[1].queries).toEqual([])
+  hubs[0].stop()
+  await vi.waitUntil(hasAck(hubs[1], 5), patience)
+  expect(hubs[1].queries[0]?.toString()).toBe(`edge=${e.edgeId}&since=5&epoch=e`)
+  const target = await serve((_req, res) => void res.end('target'))
+  hubs[1].say({ type: 'set', seq: 6, routespec: '/user/ada/', target: target.url, data: {} })
+  await vi.waitUntil(hasAck(hubs[1], 6), patience)
+  expect(await (await ask(e, '/user/ada/')).text()).toBe('target')
+})
+
+test('an acknowledgement that failed is repeated, with what was applied meanwhile', async () => {
+  let posted = 0
+  const hub = await fakeHub(snapshotAt(1), { statusOfPost: () => ((posted += 1) <= 2 ? 503 : 200) })
+  await edge({ hubUrls: [hub.url] })
+  await vi.waitUntil(() => posted === 1, patience)
+  hub.say({ type: 'delete', seq: 2, routespec: '/x/' })
+  await vi.waitUntil(hasAck(hub, 2), patience)
+  expect(posted).toBe(3)
+  expect(hub.queries).toHaveLength(1)
+})
+
+test('a hub that leaves an acknowledgement unanswered does not delay those to the next', async () => {
+  let posted = 0
+  const statusOfPost = (): number => {
+    posted += 1
+    return 0
+  }
+  const hanging = await fakeHub(snapshotAt(5), { statusOfPost })
+  const next = await fakeHub(snapshotAt(5))
+  await edge({ hubUrls: [hanging.url, next.url] })
+  await vi.waitUntil(() => posted === 1, patience)
+  for (const stream of hanging.streams) stream.destroy()
+  await vi.waitUntil(hasAck(next, 5), patience)
+})
+
+const routesTo =
+  (target: string, ...routespecs: readonly string[]) =>
+  (): EdgeMessage => ({
+    type: 'snapshot',
+    epoch: 'e',
+    seq: 1,
+    routes: routespecs.map((routespec) => ({ routespec, target, data: {} })),
+  })
+
+test('reports activity of routes that had some', async () => {
+  const target = await serve((_req, res) => void res.end())
+  const hub = await fakeHub(routesTo(target.url, '/user/ada/', '/user/bob/'))
+  const e = await edge({ hubUrls: [hub.url], activityIntervalMs: 50 })
+  await vi.waitUntil(hasAck(hub, 1), patience)
+  await sleep(5)
+  await ask(e, '/user/ada/lab')
+  const report = await vi.waitUntil(
+    () => hub.posts.find(({ path }) => path === '/hub/api/edge/activity'),
+    patience,
+  )
+  expect(Object.keys(report.body['routes'] as object)).toEqual(['/user/ada/'])
+})
+
+test('activity that could not be reported goes with a later report', async () => {
+  const target = await serve((_req, res) => void res.end())
+  let refused = 0
+  const hub = await fakeHub(routesTo(target.url, '/user/ada/'), {
+    statusOfPost: (path) => (path.endsWith('/activity') && (refused += 1) <= 2 ? 500 : 200),
+  })
+  const e = await edge({ hubUrls: [hub.url], activityIntervalMs: 30 })
+  await vi.waitUntil(hasAck(hub, 1), patience)
+  await sleep(5)
+  await ask(e, '/user/ada/lab')
+  await vi.waitUntil(() => hub.posts.some(({ path }) => path.endsWith('/activity')), patience)
+  expect(refused).toBe(3)
+})
