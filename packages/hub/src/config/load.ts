@@ -126,6 +126,7 @@ class ConfigReader {
       const step = { section, name, value, origin: { kind: 'default' } } as const
       this.#steps.set(key, [step, ...(this.#steps.get(key) ?? [])])
     }
+    this.#raw.clear() // finding the data folder has asked for the spawner already
   }
 
   read(): Omit<LoadedConfig, 'files'> {

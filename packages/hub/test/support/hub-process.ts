@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -39,6 +39,7 @@ export class TestInstallation {
 
   static async create(options: HubProcessOptions): Promise<TestInstallation> {
     const folder = await mkdtemp(join(tmpdir(), 'orrery-hub-'))
+    await chmod(folder, 0o755) // servers run as somebody else when the tests run as root
     const ports = [await freePort(), await freePort(), await freePort()] as const
     const installation = new TestInstallation(folder, ports, options)
     await installation.#writeConfig()
