@@ -86,7 +86,7 @@ describe('a whole round', () => {
       pragma: 'no-cache',
     })
     expect(response.json()).toEqual({
-      access_token: expect.stringMatching(/^[A-Za-z0-9]{30}$/),
+      access_token: expect.stringMatching(/^[A-Za-z0-9]{30}$/) as string,
       expires_in: 1_209_600,
       token_type: 'Bearer',
       scope: 'access:servers!server=ada/ read:users:groups!user read:users:name!user',

@@ -124,7 +124,7 @@ function passwordOf(length: number): Codec<string> {
     ...base,
     decode(value, context) {
       const password = base.decode(value, context)
-      if ([...password].length < length) {
+      if (Array.from(password).length < length) {
         throw new ValueMismatch(`has fewer than ${length} characters.`)
       }
       return password
