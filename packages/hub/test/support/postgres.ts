@@ -6,6 +6,7 @@ import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { Client } from 'pg'
 
 const run = promisify(execFile)
 
@@ -71,7 +72,7 @@ export async function startPostgres(bin: string): Promise<PostgresServer> {
   )
   const exited = new Promise<void>((resolve) => server.once('exit', () => resolve()))
   const url = `postgresql://postgres@127.0.0.1:${port}/postgres`
-  await untilReady(bin, port)
+  await untilReady(url)
   return {
     url,
     async stop() {
@@ -82,15 +83,20 @@ export async function startPostgres(bin: string): Promise<PostgresServer> {
   }
 }
 
-async function untilReady(bin: string, port: number): Promise<void> {
+/** Not every package has `pg_isready`: asks as the tests will. */
+async function untilReady(url: string): Promise<void> {
   const giveUpAt = Date.now() + 30_000
   for (;;) {
+    const client = new Client({ connectionString: url, connectionTimeoutMillis: 2_000 })
     try {
-      await run(join(bin, 'pg_isready'), ['-h', '127.0.0.1', '-p', String(port)])
+      await client.connect()
+      await client.query('select 1')
       return
     } catch (error) {
       if (Date.now() > giveUpAt) throw error
       await delay(50)
+    } finally {
+      await client.end().catch(() => undefined) // it may never have connected
     }
   }
 }
