@@ -63,7 +63,7 @@ function head(extension: string): string {
     case '.yml':
       return '# Configuration of Orrery: classes, and below them their options.\n\n'
     default:
-      return '# Configuration of Orrery. Remove the # before what you change.\n\nc = get_config()  #noqa\n\n'
+      return '# Configuration of Orrery. Remove the # before what you change.\n\nc = get_config()\n\n'
   }
 }
 

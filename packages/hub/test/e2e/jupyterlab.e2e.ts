@@ -19,7 +19,12 @@ beforeAll(async () => {
   browser = await openBrowser(chromium)
   orrery = await TestInstallation.create({
     config: {
-      JupyterHub: { spawner_class: 'simple', cleanup_servers: false, cleanup_proxy: false },
+      JupyterHub: {
+        spawner_class: 'simple',
+        cleanup_servers: false,
+        cleanup_proxy: false,
+        load_roles: [{ name: 'guest', scopes: ['access:servers!user=ada'], users: ['guest'] }],
+      },
     },
     homes: true,
   })
@@ -176,6 +181,35 @@ test('tokens can be made and are shown once', async () => {
     headers: { Authorization: `token ${token}` },
   })
   expect(await answer.json()).toMatchObject({ name: 'ada', admin: true })
+})
+
+test("a token opens a notebook server's API only with the scope for it", async () => {
+  const xsrf = (await page.context().cookies()).find(
+    ({ name, path }) => name === '_xsrf' && path === '/hub/',
+  )
+  const issue = async (user: string, body: object) => {
+    const answer = await page.request.post(`${orrery.url}/hub/api/users/${user}/tokens`, {
+      data: body,
+      headers: { 'X-XSRFToken': xsrf?.value ?? '' },
+    })
+    expect(answer.status(), await answer.text()).toBe(201)
+    return ((await answer.json()) as { token: string }).token
+  }
+  const statusWith = async (token: string) => {
+    const answer = await fetch(`${orrery.url}/user/ada/api/status`, {
+      headers: { Authorization: `token ${token}` },
+    })
+    return answer.status
+  }
+  const created = await page.request.post(`${orrery.url}/hub/api/users/grace`, {
+    headers: { 'X-XSRFToken': xsrf?.value ?? '' },
+  })
+  expect(created.status()).toBe(201)
+  expect(await statusWith(await issue('ada', {}))).toBe(200)
+  expect(await statusWith(await issue('ada', { scopes: ['list:users'] }))).toBe(403)
+  expect(await statusWith(await issue('grace', {}))).toBe(403)
+  expect(await statusWith(await issue('guest', {}))).toBe(200)
+  expect(await statusWith('no-such-token-at-all')).toBe(403)
 })
 
 test('the interactive API page works against the hub', async () => {
