@@ -1,4 +1,4 @@
-import { accessSync, chmodSync, constants, mkdirSync, statSync } from 'node:fs'
+import { accessSync, chmodSync, closeSync, constants, mkdirSync, openSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { ConfigError, messageOf } from '../domain/errors.ts'
@@ -51,7 +51,9 @@ export function openDataFolder(path: string): Omit<DataFolder, 'release'> {
  */
 export function lockDataFolder(path: string): DataFolder {
   const opened = openDataFolder(path)
-  const lock = new DatabaseSync(join(path, 'hub.lock'), { timeout: 500 })
+  const lockPath = join(path, 'hub.lock')
+  closeSync(openSync(lockPath, 'a', 0o600))
+  const lock = new DatabaseSync(lockPath, { timeout: 500 })
   try {
     lock.exec('begin exclusive')
   } catch (error) {

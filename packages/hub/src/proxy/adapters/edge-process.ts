@@ -29,6 +29,8 @@ export interface EdgeProcessOptions {
 }
 
 export interface EdgeProcess {
+  /** It ran already, with connections that a start which fails must not cut. */
+  readonly wasRunning: boolean
   /** Ends the edge and stops watching it. */
   stop(): Promise<void>
   /** Stops watching; the edge serves on, and the next hub takes it over. */
@@ -53,7 +55,8 @@ export async function startEdgeProcess(options: EdgeProcessOptions): Promise<Edg
   const { logger } = options
   const ending = new AbortController()
   const isEnding = () => ending.signal.aborted
-  let current = await adoptOrStart(options)
+  const found = await adoptOrStart(options)
+  let current: ProcessIdentity = found
   const watching = watch()
 
   async function watch(): Promise<void> {
@@ -73,6 +76,7 @@ export async function startEdgeProcess(options: EdgeProcessOptions): Promise<Edg
   }
 
   return {
+    wasRunning: found.wasRunning,
     async stop() {
       ending.abort()
       await end(current)
@@ -85,17 +89,20 @@ export async function startEdgeProcess(options: EdgeProcessOptions): Promise<Edg
   }
 }
 
-async function adoptOrStart(options: EdgeProcessOptions): Promise<ProcessIdentity> {
+async function adoptOrStart(
+  options: EdgeProcessOptions,
+): Promise<ProcessIdentity & { wasRunning: boolean }> {
+  const startNew = async () => ({ ...(await start(options)), wasRunning: false })
   const found = readRecord(options.dataDir)
-  if (found === undefined || !isAlive(found)) return start(options)
+  if (found === undefined || !isAlive(found)) return startNew()
   const sameArguments = JSON.stringify(found.args) === JSON.stringify(options.args)
   if (sameArguments && (await isHealthy(options.healthUrl))) {
     options.logger.info({ pid: found.pid }, 'taking over the running edge')
-    return found
+    return { ...found, wasRunning: true }
   }
   options.logger.info({ pid: found.pid }, 'replacing the running edge')
   await end(found)
-  return start(options)
+  return startNew()
 }
 
 async function start(options: EdgeProcessOptions): Promise<ProcessIdentity> {
