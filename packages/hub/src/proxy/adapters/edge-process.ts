@@ -123,7 +123,12 @@ async function start(options: EdgeProcessOptions): Promise<ProcessIdentity> {
   await spawned
   const identity = findProcess(child.pid ?? 0)
   if (identity !== undefined) writeRecord(options.dataDir, { ...identity, args: options.args })
-  await untilHealthy(options, child, logPath)
+  try {
+    await untilHealthy(options, child, logPath)
+  } catch (error) {
+    rmSync(recordPath(options.dataDir), { force: true })
+    throw error
+  }
   return identity ?? { pid: child.pid ?? 0, startTicks: '' }
 }
 
