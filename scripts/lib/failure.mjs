@@ -53,8 +53,7 @@ const causes = [
   {
     sign: /No matching distribution found|ResolutionImpossible|requires a different Python|ETARGET|\bE404\b/,
     message: 'the package registry does not have a version that is needed',
-    remedy:
-      'A mirror may lag behind: compare `npm config get registry` and `pip config list` with registry.npmjs.org and pypi.org.',
+    remedy: 'A mirror may lag behind: see `npm config get registry` and `pip config list`.',
   },
   {
     sign: /EACCES|EPERM|EROFS|Permission denied|Read-only file system/,

@@ -6,6 +6,7 @@ import { sha256Hex } from '../storage/token-hash.ts'
 import { findTokenByValue, hubClientId, type StoredToken } from '../storage/tokens.ts'
 import { findUserByCookieId, findUserById } from '../storage/users.ts'
 import type { User } from '../domain/records.ts'
+import { identifyScopes } from '../rbac/expand.ts'
 import { accessScopeOf, type ClientTarget, findClientTarget } from './client-target.ts'
 import { type Dependent, DependentCache } from './dependent-cache.ts'
 import type { Membership, Principal, Principals } from './principal.ts'
@@ -193,7 +194,7 @@ class CachedPrincipals implements Principals {
     if (token.scopes.includes('inherit')) return { scopes: owner.scopes, dependsOn }
     const raw = [
       ...token.scopes,
-      ...identifyScopesOf(owner),
+      ...identifyScopes(owner),
       ...(target.value === undefined ? [] : [accessScopeOf(target.value)]),
     ]
     const requested = this.#rules.expand(raw, {
@@ -247,13 +248,6 @@ const topics: readonly ChangeTopic[] = [
   'client',
   'server',
 ]
-
-/** Every token may say who its owner is. Source: contract scopes-and-roles §5, "identify". */
-function identifyScopesOf(owner: Principal): string[] {
-  return owner.kind === 'user'
-    ? [`read:users:name!user=${owner.name}`, `read:users:groups!user=${owner.name}`]
-    : [`read:services:name!service=${owner.name}`]
-}
 
 /** Imported databases know server tokens by their note only. Source: contract rest-api §2.1. */
 function isServerToken(token: StoredToken): boolean {

@@ -35,13 +35,6 @@ export function identifyScopes(owner: { kind: 'user' | 'service'; name: string }
     : [`read:services:name!service=${owner.name}`]
 }
 
-/** What may be entered with a token that was issued to the client. */
-export function clientAccessScope(client: ScopeClient): string {
-  return client.kind === 'server'
-    ? `access:servers!server=${client.user}/${client.server}`
-    : `access:services!service=${client.name}`
-}
-
 /** Whether the text names an existing scope, with a filter that is one. */
 export function isScope(text: string, custom: CustomScopes): boolean {
   const scope = parseScope(text)

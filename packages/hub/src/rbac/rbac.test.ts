@@ -2,8 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { noCustomScopes, parseCustomScopes } from './custom-scopes.ts'
 import { decide, type Resource, selectGroups, selectUsers } from './decide.ts'
-import { tokenScopes } from './effective.ts'
-import { expandScopes, isScope, type ScopeClient } from './expand.ts'
+import { expandScopes, identifyScopes, isScope, type ScopeClient } from './expand.ts'
 import { intersectScopes } from './intersect.ts'
 import { resolveScopes } from './resolve.ts'
 import { defaultRoles, isValidRoleName } from './roles.ts'
@@ -152,17 +151,14 @@ describe('expansion (§12.2)', () => {
 })
 
 describe('tokens against their owner (§12.3)', () => {
-  const effective = (ownerRaw: string[], tokenRaw: string[], client?: ScopeClient) =>
-    toScopeStrings(
-      tokenScopes({
-        owner: { kind: 'user', name: 'o' },
-        ownerScopes: expandFor('o', ownerRaw),
-        tokenScopes: tokenRaw,
-        client,
-        customScopes,
-        groupsOf,
-      }),
-    )
+  const owner = { kind: 'user', name: 'o' } as const
+  const effective = (ownerRaw: string[], tokenRaw: string[], client?: ScopeClient) => {
+    const held = expandFor('o', ownerRaw)
+    if (tokenRaw.includes('inherit')) return toScopeStrings(held)
+    const access = client === undefined ? [] : ['access:servers!server']
+    const wanted = expandFor('o', [...tokenRaw, ...identifyScopes(owner), ...access], client)
+    return toScopeStrings(intersectScopes(wanted, held, groupsOf))
+  }
   const bobServer = ['delete:', 'read:', 'start:', ''].map((kind) => `${kind}servers!server=bob/n1`)
   const readUsers = (filter: string) =>
     ['', ':activity', ':groups', ':name'].map((part) => `read:users${part}${filter}`).toSorted()
