@@ -154,7 +154,7 @@ class ArgumentReader {
       this.#add(flag, set)
       return true
     }
-    if (ignoredSwitches.includes(name)) return true
+    if (flag.startsWith('--') && ignoredSwitches.includes(name)) return true
     switch (flag) {
       case '-h':
       case '--help':

@@ -22,6 +22,7 @@ export class Edits {
 
   constructor(list: Edit[] = []) {
     this.list = list
+    Object.freeze(this) // `c.Spawner.environment.A = 'b'` fails instead of getting lost
   }
 
   append(value: unknown): void {

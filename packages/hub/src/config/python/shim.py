@@ -43,7 +43,7 @@ class Edits:
         if isinstance(other, dict) or named:
             self._note("update", dict(other, **named))
         else:
-            self._note("extend", list(other))
+            self._note("update", list(other))
 
     def setdefault(self, key, value=None):
         self._note("setdefault", key, value)
@@ -145,9 +145,12 @@ def unsupported(value):
     return {"$": UNSUPPORTED, "v": f"{type(value).__name__} object"}
 
 
+# Configuration files that were begun, in order.
+files = []
+
+
 def run(path):
     config = Config()
-    files = []
 
     def execute(name):
         files.append(name)
@@ -179,10 +182,10 @@ def describe(error, path):
     if isinstance(error, SyntaxError):
         line, path = error.lineno, error.filename or path
     else:
+        # The innermost line of a configuration file: below it are libraries, above it this program.
         for frame in traceback.extract_tb(error.__traceback__):
-            if frame.filename.endswith(".py") and os.path.exists(frame.filename):
+            if frame.filename in files:
                 path, line = frame.filename, frame.lineno
-                break
     return {"error": f"{type(error).__name__}: {error}", "file": path, "line": line}
 
 

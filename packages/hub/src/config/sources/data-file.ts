@@ -26,7 +26,16 @@ export async function loadYaml(file: string): Promise<readonly Assignment[]> {
   const document = parseDocument(await readText(file), { lineCounter })
   const [first] = document.errors
   if (first !== undefined) return fail(file, `is not YAML: ${first.message}`, first)
-  return toAssignments(withoutVersion(document.toJS({ maxAliasCount: 100 }), file), file)
+  return toAssignments(withoutVersion(toPlain(document, file), file), file)
+}
+
+/** The yaml package throws where aliases would multiply the document, or name nothing. */
+function toPlain(document: ReturnType<typeof parseDocument>, file: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 })
+  } catch (error) {
+    return fail(file, `is not YAML: ${messageOf(error)}.`, error)
+  }
 }
 
 async function readText(file: string): Promise<string> {

@@ -50,8 +50,7 @@ async function runScript(file: string): Promise<unknown> {
   const sections: Record<string, ConfigSection> = {}
   const configure = exported as (c: Configurator) => unknown
   const returned = await configure(createConfigurator(sections))
-  const touched = withoutUntouched(sections)
-  return isPlainObject(returned) ? { ...touched, ...returned } : touched
+  return isPlainObject(returned) ? { ...sections, ...returned } : sections
 }
 
 /** Classes and options come into being when they are first touched, as in Python. */
@@ -74,22 +73,6 @@ function createSection(): ConfigSection {
       return target[name]
     },
   })
-}
-
-/** Options that were looked at and not changed. */
-function withoutUntouched(
-  sections: Readonly<Record<string, ConfigSection>>,
-): Record<string, ConfigSection> {
-  return Object.fromEntries(
-    Object.entries(sections).map(([name, options]) => [
-      name,
-      Object.fromEntries(
-        Object.entries(options).filter(
-          ([, value]) => !(value instanceof Edits && value.list.length === 0),
-        ),
-      ),
-    ]),
-  )
 }
 
 function isModule(module: unknown): module is { readonly default?: unknown } {

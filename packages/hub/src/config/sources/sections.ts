@@ -1,5 +1,6 @@
 import type { Assignment } from '../assignment.ts'
 import { describeKind, isPlainObject } from '../codec.ts'
+import { Edits } from '../edits.ts'
 import { type ConfigProblem, ConfigProblemsError } from '../problems.ts'
 
 /**
@@ -20,9 +21,11 @@ export function toAssignments(document: unknown, file: string): readonly Assignm
   const problems: ConfigProblem[] = []
   const assignments = Object.entries(document).flatMap(([section, options]) => {
     if (isPlainObject(options)) {
-      return Object.entries(options).map(([name, value]): Assignment => {
-        return { section, name, value, origin: { kind: 'file', file } }
-      })
+      return Object.entries(options)
+        .filter(([, value]) => !isUntouched(value))
+        .map(([name, value]): Assignment => {
+          return { section, name, value, origin: { kind: 'file', file } }
+        })
     }
     problems.push({
       source: file,
@@ -33,4 +36,9 @@ export function toAssignments(document: unknown, file: string): readonly Assignm
   })
   if (problems.length > 0) throw new ConfigProblemsError(problems)
   return assignments
+}
+
+/** An option that the file only looked at. */
+function isUntouched(value: unknown): boolean {
+  return value instanceof Edits && value.list.length === 0
 }
