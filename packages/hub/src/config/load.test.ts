@@ -185,7 +185,7 @@ describe('which files', () => {
     const [problem] = await problemsOf(load({ configFile: 'absent.yaml' }))
     expect(problem).toMatchObject({
       source: join(cwd, 'absent.yaml'),
-      message: expect.stringContaining('does not exist'),
+      message: expect.stringContaining('does not exist') as string,
     })
   })
 
@@ -267,7 +267,7 @@ describe('mistakes', () => {
   test('every problem is listed, not just the first', async () => {
     const sections = { JupyterHub: { port: 'many', admin_access: 3 }, Spawner: { cmdd: [] } }
     const problems = await problemsOf(loadSections(sections))
-    expect(problems.map(({ option }) => option).toSorted()).toEqual([
+    expect(problems.map(({ option }) => option ?? '').sort()).toEqual([
       'JupyterHub.admin_access',
       'JupyterHub.port',
       'Spawner.cmdd',
@@ -287,7 +287,7 @@ describe('mistakes', () => {
     expect(problem).toMatchObject({
       source: join(cwd, 'jupyterhub_config.json'),
       option: `${section}.${name}`,
-      message: expect.stringContaining(message),
+      message: expect.stringContaining(message) as string,
     })
   })
 

@@ -141,7 +141,7 @@ describe('code instead of data', () => {
     expect(problem).toMatchObject({
       source: join(cwd, 'jupyterhub_config.py'),
       option,
-      message: expect.stringContaining(message),
+      message: expect.stringContaining(message) as string,
     })
   })
 
