@@ -144,6 +144,9 @@ class ArgumentReader {
       this.#add(flag, [section, option, value()])
       return
     }
+    if (given !== undefined && this.#takeSwitch(flag)) {
+      throw new UsageError(`${flag} takes no value`, 2)
+    }
     this.#reportUnknown(flag)
   }
 
