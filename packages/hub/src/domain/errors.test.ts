@@ -7,7 +7,7 @@ test('the reference page lists every error with its status, and no other', () =>
     new URL('../../../../docs/reference/errors.md', import.meta.url),
     'utf8',
   )
-  const rows = [...page.matchAll(/^\| `(\w+)` \| (\d+) \|/gm)].map(([, code, status]) => [
+  const rows = [...page.matchAll(/^\| `(\w+)` +\| (\d+) +\|/gm)].map(([, code, status]) => [
     code,
     Number(status),
   ])

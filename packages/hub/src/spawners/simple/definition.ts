@@ -1,4 +1,4 @@
-import { chmod, lchown, lstat, mkdir } from 'node:fs/promises'
+import { chmod, lchown, lstat, mkdir, readdir } from 'node:fs/promises'
 import { dirname, isAbsolute } from 'node:path'
 import { defineSpawner, SpawnRefused } from '../../plugin-api/spawner.ts'
 import { hasErrno } from '../local-process/errno.ts'
@@ -66,10 +66,10 @@ async function ensureHome(home: string, account: Account | undefined): Promise<v
   try {
     await mkdir(home, { mode: 0o755 })
     await chmod(home, 0o755)
-    if (account !== undefined) await lchown(home, account.uid, account.gid)
   } catch (error) {
     if (!hasErrno(error, 'EEXIST')) throw error
   }
+  if (account !== undefined) await handOver(home, account)
   const found = await lstat(home)
   if (!found.isDirectory() || found.uid !== uid) {
     throw new SpawnRefused(
@@ -78,4 +78,14 @@ async function ensureHome(home: string, account: Account | undefined): Promise<v
       { reason: 'bad_home' },
     )
   }
+}
+
+/**
+ * Gives a home that has just been made to the system user that servers run as. Only an empty folder
+ * of the hub's own: another start may be at this very point, or a hub was killed here.
+ */
+async function handOver(home: string, account: Account): Promise<void> {
+  const found = await lstat(home)
+  if (!found.isDirectory() || found.uid !== process.getuid?.()) return
+  if ((await readdir(home)).length === 0) await lchown(home, account.uid, account.gid)
 }
