@@ -94,13 +94,13 @@ async function runBatch(
       connection.run('release one')
       done.push(() => pending.resolve(value))
     } catch (error) {
-      pending.reject(toStoreError(error))
-      try {
-        connection.run('rollback to one')
-        connection.run('release one')
-      } catch {
-        // A full disk ends the whole transaction by itself: the commit below then fails for all.
+      if (!connection.isInTransaction || !rollbackSavepoint(connection)) {
+        // A full disk ends the whole transaction by itself. A savepoint would now begin, and its
+        // release commit, a transaction of its own: nothing more of this batch may run.
+        for (const each of batch) each.reject(toStoreError(error))
+        return
       }
+      pending.reject(toStoreError(error))
     }
   }
   try {
@@ -127,6 +127,18 @@ async function beginImmediate(connection: SqliteConnection): Promise<void> {
   }
 }
 
+/** @returns whether the transaction goes on; when not, all of it is undone */
+function rollbackSavepoint(connection: SqliteConnection): boolean {
+  try {
+    connection.run('rollback to one')
+    connection.run('release one')
+    return true
+  } catch {
+    rollbackQuietly(connection)
+    return false
+  }
+}
+
 function rollbackQuietly(connection: SqliteConnection): void {
   try {
     connection.run('rollback')
@@ -142,6 +154,10 @@ class SqliteConnection implements DatabaseConnection {
 
   constructor(database: DatabaseSync) {
     this.#database = database
+  }
+
+  get isInTransaction(): boolean {
+    return this.#database.isTransaction
   }
 
   run(sql: string): void {
