@@ -51,13 +51,14 @@ export function openDataFolder(path: string): Omit<DataFolder, 'release'> {
  */
 export function lockDataFolder(path: string): DataFolder {
   const opened = openDataFolder(path)
-  const lockPath = join(path, 'hub.lock')
-  closeSync(openSync(lockPath, 'a', 0o600))
-  const lock = new DatabaseSync(lockPath, { timeout: 500 })
+  let lock: DatabaseSync | undefined
   try {
+    const lockPath = join(path, 'hub.lock')
+    closeSync(openSync(lockPath, 'a', 0o600))
+    lock = new DatabaseSync(lockPath, { timeout: 500 })
     lock.exec('begin exclusive')
   } catch (error) {
-    lock.close()
+    lock?.close()
     if (/locked|busy/i.test(messageOf(error))) {
       throw new ConfigError(
         `Another hub is running with the data folder ${path}. Stop it first, or give this one a ` +
@@ -69,5 +70,6 @@ export function lockDataFolder(path: string): DataFolder {
       cause: error,
     })
   }
-  return { ...opened, release: () => lock.close() }
+  const held = lock
+  return { ...opened, release: () => held.close() }
 }

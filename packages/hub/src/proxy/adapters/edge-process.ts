@@ -122,10 +122,11 @@ async function start(options: EdgeProcessOptions): Promise<ProcessIdentity> {
   })
   await spawned
   const identity = findProcess(child.pid ?? 0)
-  if (identity !== undefined) writeRecord(options.dataDir, { ...identity, args: options.args })
   try {
+    if (identity !== undefined) writeRecord(options.dataDir, { ...identity, args: options.args })
     await untilHealthy(options, child, logPath)
   } catch (error) {
+    child.kill('SIGKILL') // without a record nobody would find it, and it would hold the port
     rmSync(recordPath(options.dataDir), { force: true })
     throw error
   }
