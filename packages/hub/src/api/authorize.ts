@@ -8,8 +8,9 @@ import { decideAccess, type RouteResource, Viewer } from './permissions.ts'
 
 /**
  * Who may call a route. Declared as data: one hook enforces it, the API description shows it.
- * `resource` says which filter the caller must satisfy: that of the user or the server in the
- * path, `none` for an unfiltered scope, `list` where the handler narrows the result itself.
+ * `resource` says which filter the caller must satisfy: that of what `:name` in the path names (for
+ * a server, with `:server_name`), `none` for an unfiltered scope, `list` where the handler narrows
+ * the result itself.
  * Source: contract rest-api §3, scopes-and-roles §2.1.
  */
 export type RouteAccess =
@@ -18,7 +19,7 @@ export type RouteAccess =
   | {
       readonly kind: 'scopes'
       readonly anyOf: readonly string[]
-      readonly resource: 'user' | 'server' | 'none' | 'list'
+      readonly resource: 'user' | 'server' | 'group' | 'service' | 'none' | 'list'
     }
   /** Decided by the handler after the body, and documented as needing `anyOf`. */
   | { readonly kind: 'in-handler'; readonly anyOf: readonly string[] }
@@ -109,6 +110,10 @@ function resourceOf(
   switch (access.resource) {
     case 'user':
       return { kind: 'user', user: paramOf(request, 'name') }
+    case 'group':
+      return { kind: 'group', group: paramOf(request, 'name') }
+    case 'service':
+      return { kind: 'service', service: paramOf(request, 'name') }
     case 'server':
       return {
         kind: 'server',

@@ -1,7 +1,22 @@
 import type { Membership, Principal } from '../access/principal.ts'
-import { type Decision, decide, hasScope, type Resource, selectUsers } from '../rbac/decide.ts'
+import {
+  type Decision,
+  decide,
+  hasScope,
+  type Resource,
+  selectGroups,
+  selectServices,
+  selectUsers,
+} from '../rbac/decide.ts'
 import { identifyScopes } from '../rbac/expand.ts'
-import { type UserModelKey, visibleUserKeys } from '../rbac/model-keys.ts'
+import {
+  type GroupModelKey,
+  type ServiceModelKey,
+  type UserModelKey,
+  visibleGroupKeys,
+  visibleServiceKeys,
+  visibleUserKeys,
+} from '../rbac/model-keys.ts'
 import {
   fromScopeStrings,
   type ScopeSet,
@@ -12,7 +27,7 @@ import type { UserSelection } from '../storage/users.ts'
 
 /** All that the API asks of `rbac/` goes through this file. */
 export { identifyScopes, toScopeStrings, toScopeStrings as listScopes }
-export type { UserModelKey }
+export type { GroupModelKey, ServiceModelKey, UserModelKey }
 
 /** What one caller may see: the questions that views and lists ask. */
 export class Viewer {
@@ -38,6 +53,10 @@ export class Viewer {
     return this.#covers(scope, { kind: 'server', user: owner, server: name })
   }
 
+  coversGroup(scope: string, name: string): boolean {
+    return this.#covers(scope, { kind: 'group', group: name })
+  }
+
   coversService(scope: string, name: string): boolean {
     return this.#covers(scope, { kind: 'service', service: name })
   }
@@ -47,10 +66,31 @@ export class Viewer {
     return visibleUserKeys(this.#scopes, { username: name, groupsOf: this.#groupsOf })
   }
 
+  groupKeys(name: string): ReadonlySet<GroupModelKey> {
+    return visibleGroupKeys(this.#scopes, { group: name, groupsOf: this.#groupsOf })
+  }
+
+  serviceKeys(name: string): ReadonlySet<ServiceModelKey> {
+    return visibleServiceKeys(this.#scopes, { service: name, groupsOf: this.#groupsOf })
+  }
+
   /** Users that the caller may list; `undefined` when the scope is held in no usable way. */
   listableUsers(): UserSelection | undefined {
     const selection = selectUsers(this.#scopes)
     return selection.kind === 'denied' ? undefined : selection
+  }
+
+  /** Groups by name that the caller may list; `undefined` as for {@link listableUsers}. */
+  listableGroups():
+    | { readonly kind: 'all' }
+    | { readonly kind: 'some'; readonly groups: readonly string[] }
+    | undefined {
+    const selection = selectGroups(this.#scopes)
+    return selection.kind === 'denied' ? undefined : selection
+  }
+
+  listableServices() {
+    return selectServices(this.#scopes)
   }
 
   #covers(scope: string, resource: Resource): boolean {

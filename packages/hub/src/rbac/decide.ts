@@ -79,3 +79,12 @@ export function selectGroups(set: ScopeSet): ListSelection {
   if (others.some((values) => values !== undefined)) return { kind: 'denied' }
   return { kind: 'some', users: [], groups: [...(held.group ?? [])] }
 }
+
+/** Services that `list:services` shows; other kinds of filter select nothing. Source: §8.3. */
+export function selectServices(
+  set: ScopeSet,
+): { readonly kind: 'all' } | { readonly kind: 'some'; readonly services: readonly string[] } {
+  const held = set.get('list:services')
+  if (held === 'all') return { kind: 'all' }
+  return { kind: 'some', services: [...(held?.service ?? [])] }
+}

@@ -50,3 +50,64 @@ export function visibleUserKeys(
     keyNames.filter((key) => userModelKeys[key].some((scope) => held.get(scope) === true)),
   )
 }
+
+const anyGroupScope = ['read:groups', 'read:groups:name', 'read:roles:groups'] as const
+
+/** Source: contract rest-api §6.4. */
+export const groupModelKeys = {
+  kind: anyGroupScope,
+  name: anyGroupScope,
+  users: ['read:groups'],
+  properties: ['read:groups'],
+  roles: ['read:roles:groups'],
+} as const satisfies Readonly<Record<string, readonly string[]>>
+
+export type GroupModelKey = keyof typeof groupModelKeys
+
+/** Keys of a group's model that the caller may see. */
+export function visibleGroupKeys(
+  set: ScopeSet,
+  options: { group: string; groupsOf: GroupsOf },
+): ReadonlySet<GroupModelKey> {
+  const resource: Resource = { kind: 'group', group: options.group }
+  return visibleKeys(groupModelKeys, (scope) =>
+    hasScope(set, scope, { resource, groupsOf: options.groupsOf }),
+  )
+}
+
+const anyServiceScope = ['read:services', 'read:services:name', 'read:roles:services'] as const
+
+/** Source: contract rest-api §6.5. */
+export const serviceModelKeys = {
+  kind: anyServiceScope,
+  name: anyServiceScope,
+  admin: anyServiceScope,
+  url: ['read:services'],
+  prefix: ['read:services'],
+  command: ['read:services'],
+  pid: ['read:services'],
+  info: ['read:services'],
+  display: ['read:services'],
+  roles: ['read:roles:services'],
+} as const satisfies Readonly<Record<string, readonly string[]>>
+
+export type ServiceModelKey = keyof typeof serviceModelKeys
+
+/** Keys of a service's model that the caller may see. */
+export function visibleServiceKeys(
+  set: ScopeSet,
+  options: { service: string; groupsOf: GroupsOf },
+): ReadonlySet<ServiceModelKey> {
+  const resource: Resource = { kind: 'service', service: options.service }
+  return visibleKeys(serviceModelKeys, (scope) =>
+    hasScope(set, scope, { resource, groupsOf: options.groupsOf }),
+  )
+}
+
+function visibleKeys<Key extends string>(
+  table: Readonly<Record<Key, readonly string[]>>,
+  isHeld: (scope: string) => boolean,
+): ReadonlySet<Key> {
+  const keys = Object.keys(table) as Key[]
+  return new Set(keys.filter((key) => table[key].some(isHeld)))
+}
