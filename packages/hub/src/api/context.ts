@@ -6,6 +6,7 @@ import type { Principals } from '../access/principal.ts'
 import type { UsernameRules } from '../domain/names.ts'
 import type { ScopeRules } from '../access/scope-rules.ts'
 import type { Lifecycle } from '../lifecycle/lifecycle.ts'
+import type { InvalidNamePolicy } from '../lifecycle/named-servers.ts'
 import type { Store } from '../storage/store.ts'
 import type { Json } from '../util/json.ts'
 import type { Sessions } from '../web/identify.ts'
@@ -29,7 +30,7 @@ export interface ApiSettings {
   /** Named servers per user; 0 is no limit. */
   readonly namedServerLimitPerUser: number
   /** Whether servers whose stored name breaks today's rules may start. */
-  readonly allowExistingInvalidNamedServers: 'allow-start' | 'allow-delete' | 'autorename'
+  readonly allowExistingInvalidNamedServers: InvalidNamePolicy
   /** Longest lifetime of a token; 0 is no limit. */
   readonly tokenExpiresInMaxSeconds: number
   readonly adminAccess: boolean

@@ -17,6 +17,7 @@ import { registerOAuth } from '../oauth/routes.ts'
 import { decide } from '../rbac/decide.ts'
 import { parseCustomScopes } from '../rbac/custom-scopes.ts'
 import type { DataFolder } from '../startup/data-folder.ts'
+import { settleInvalidServerNames } from '../startup/invalid-server-names.ts'
 import { loadInitialContent } from '../startup/initial-content.ts'
 import { putRoute } from '../storage/routes.ts'
 import type { Store } from '../storage/store.ts'
@@ -74,6 +75,10 @@ export async function startHub(input: HubInput): Promise<Hub> {
   const { config, store, logger } = input
   const settingsInput: SettingsInput = { ...input, now }
   await loadInitialContent(store, initialContent(config), now())
+  await settleInvalidServerNames(store, config.JupyterHub.allowExistingInvalidNamedServers, {
+    logger,
+    now: now(),
+  })
   await publishHubRoute(store, config)
 
   const customScopes = readCustomScopes(config)

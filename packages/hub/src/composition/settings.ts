@@ -10,6 +10,7 @@ import { orreryVersion } from '../util/version.ts'
 import type { LoginRules } from '../web/authenticate.ts'
 import type { SessionConfig } from '../web/session-config.ts'
 import type { WebSettings } from '../web/web-deps.ts'
+import { readLogo } from './logo.ts'
 
 const dayMs = 86_400_000
 /** Longer than the three waits of a stop together, so that the spawner ends before the hub gives up. */
@@ -87,6 +88,7 @@ export function lifecycleSettings(input: SettingsInput): LifecycleSettings {
     throttleRetryRange: throttleRange(config),
     allowNamedServers: hub.allowNamedServers,
     namedServerLimitPerUser: hub.namedServerLimitPerUser,
+    allowExistingInvalidNamedServers: hub.allowExistingInvalidNamedServers,
   }
 }
 
@@ -101,6 +103,7 @@ export function sessionConfig(input: SettingsInput): SessionConfig {
     cookieMaxAgeDays: hub.cookieMaxAgeMs / dayMs,
     cookieHostPrefix: hub.cookieHostPrefixEnabled,
     cookieOptions: cookieAttributes(cookieOptionsOf(config)),
+    xsrfCookieOptions: cookieAttributes((hub.webSettings.xsrfCookieKwargs ?? {}) as JsonObject),
     publicUrl: hub.publicUrl === '' ? undefined : new URL(hub.publicUrl),
     trustedDownstreamIps: hub.trustedDownstreamIps,
     xsrfAnonymousIpCidrs: list('JUPYTERHUB_XSRF_ANONYMOUS_IP_CIDRS'),
@@ -128,13 +131,19 @@ export function webSettings(input: SettingsInput): WebSettings {
     defaultUrl: hub.defaultUrl,
     allowNamedServers: hub.allowNamedServers,
     namedServerLimitPerUser: hub.namedServerLimitPerUser,
+    allowExistingInvalidNamedServers: hub.allowExistingInvalidNamedServers,
     defaultServerName: hub.defaultServerName,
     implicitSpawnSeconds: hub.implicitSpawnMs / 1000,
     useLegacyStoppedServerStatusCode: hub.useLegacyStoppedServerStatusCode,
-    userRedirectLimit: 4,
+    userRedirectLimit: hub.webSettings.userRedirectLimit ?? 4,
+    noCacheStatic: hub.webSettings.noCacheStatic ?? false,
+    logo: readLogo(hub.logoFile),
     shutdownOnLogout: hub.shutdownOnLogout,
     optionsForm: config.Spawner.optionsForm,
-    optionsFromForm: config.Spawner.optionsFromForm === 'simple' ? simplifyForm : (form) => form,
+    optionsFromForm: optionsReader(config.Spawner.optionsFromForm),
+    optionsFromQuery: optionsReader(
+      config.Spawner.optionsFromQuery ?? config.Spawner.optionsFromForm,
+    ),
     tokenExpiresInMaxSeconds: Math.floor(hub.tokenExpiresInMaxMs / 1000),
   }
 }
@@ -152,7 +161,7 @@ export function apiSettings(input: SettingsInput): ApiSettings {
     slowStopTimeoutMs: hub.webSettings.slowStopTimeout ?? defaultSlowMs,
     allowNamedServers: hub.allowNamedServers,
     namedServerLimitPerUser: hub.namedServerLimitPerUser,
-    allowExistingInvalidNamedServers: 'allow-start',
+    allowExistingInvalidNamedServers: hub.allowExistingInvalidNamedServers,
     tokenExpiresInMaxSeconds: Math.floor(hub.tokenExpiresInMaxMs / 1000),
     adminAccess: hub.adminAccess,
     usernameRules: usernameRules(config),
@@ -286,6 +295,10 @@ function keptEnvironment(
       return value === undefined ? [] : [[name, value] as const]
     }),
   )
+}
+
+function optionsReader(kind: 'passthrough' | 'simple'): (fields: JsonObject) => JsonObject {
+  return kind === 'simple' ? simplifyForm : (fields) => fields
 }
 
 /** One-element lists become their element, `"on"` becomes true. Source: contract spawners §4.2. */

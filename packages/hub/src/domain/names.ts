@@ -32,7 +32,7 @@ export function isValidUsername(name: string, rules: UsernameRules = {}): boolea
  * @throws HubError `server_name_invalid`
  */
 export function parseNewServerName(name: string): string {
-  if (!serverNamePattern.test(name)) {
+  if (!isNewServerName(name)) {
     throw new HubError('server_name_invalid', {
       message:
         `Invalid server_name: '${shorten(name)}'. Use 1 to 30 lower-case letters, digits and ` +
@@ -40,6 +40,22 @@ export function parseNewServerName(name: string): string {
     })
   }
   return name
+}
+
+/** Whether a server that comes into being now may have this name. */
+export function isNewServerName(name: string): boolean {
+  return serverNamePattern.test(name)
+}
+
+/** A valid server name that resembles any text. */
+export function toServerName(text: string): string {
+  const plain = text.normalize('NFKD').toLowerCase()
+  const slug = plain
+    .replace(/\p{M}/gu, '')
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '')
+  const named = /^[a-z]/.test(slug) ? slug : `server-${slug}`
+  return named.slice(0, 30).replace(/-$/, '')
 }
 
 /** @throws HubError `display_name_invalid` unless 1-255 printable characters with single inner spaces */

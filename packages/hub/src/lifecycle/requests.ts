@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { HubError } from '../domain/errors.ts'
-import { parseDisplayName, parseNewServerName } from '../domain/names.ts'
-import type { Server, User } from '../domain/records.ts'
+import type { Server } from '../domain/records.ts'
 import type { SpawnFailure } from '../domain/server-state.ts'
 import { recordAudit } from '../storage/audit.ts'
 import {
@@ -12,7 +11,6 @@ import {
   listOpenOperations,
 } from '../storage/operations.ts'
 import {
-  countNamedServers,
   countServersIn,
   createServer,
   deleteServer,
@@ -23,6 +21,7 @@ import {
 import type { Store, WriteTransaction } from '../storage/store.ts'
 import { lockUser } from '../storage/users.ts'
 import type { StartRequest, StopRequest } from './lifecycle.ts'
+import { checkNamedServer } from './named-servers.ts'
 import { requestedEvent } from './progress.ts'
 import type { LifecycleSettings } from './settings.ts'
 
@@ -41,9 +40,10 @@ export async function requestStart(
   return store.write(async (tx) => {
     await lockUser(tx, request.user.id)
     const found = await findServer(tx.db, request.user.name, request.serverName)
-    if (found === undefined) await checkNewServer(tx, settings, request)
-    else if (found.name !== '' && !settings.allowNamedServers) {
-      throw new HubError('named_servers_disabled')
+    if (request.serverName !== '') {
+      const { user, serverName: name, displayName } = request
+      const exists = found !== undefined
+      await checkNamedServer(tx.db, settings, { user, name, displayName, exists, addsOne: true })
     }
     const server = found ?? (await createRow(tx, request, now()))
     if (server.state.kind === 'spawning') {
@@ -172,31 +172,6 @@ export function queueStop(
     },
     now,
   )
-}
-
-/**
- * Rules for a server that does not exist yet.
- * Source: contract rest-api §8.1, "Named-server check".
- */
-export async function checkNewServer(
-  tx: WriteTransaction,
-  settings: Pick<LifecycleSettings, 'allowNamedServers' | 'namedServerLimitPerUser'>,
-  request: { user: User; serverName: string; displayName?: string | undefined },
-): Promise<void> {
-  if (request.serverName === '') return
-  if (!settings.allowNamedServers) throw new HubError('named_servers_disabled')
-  const limit = settings.namedServerLimitPerUser
-  if (limit > 0 && (await countNamedServers(tx.db, request.user.id)) >= limit) {
-    throw new HubError('named_server_limit', {
-      message:
-        `User ${request.user.name} already has the maximum of ${limit} named servers. ` +
-        'One must be deleted before a new server can be created',
-    })
-  }
-  parseNewServerName(request.serverName)
-  if (request.displayName !== undefined && request.displayName !== '') {
-    parseDisplayName(request.displayName)
-  }
 }
 
 async function checkLimits(tx: WriteTransaction, settings: LifecycleSettings): Promise<void> {

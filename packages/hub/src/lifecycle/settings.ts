@@ -1,8 +1,9 @@
 import type { ServerLimits } from '../plugin-api/spawner.ts'
 import type { JsonObject } from '../util/json.ts'
+import type { NamingSettings } from './named-servers.ts'
 
 /** What the life of servers depends on; mapped from the configuration by `main`. */
-export interface LifecycleSettings {
+export interface LifecycleSettings extends NamingSettings {
   /** Begins and ends with `/`. */
   readonly baseUrl: string
   /** Where servers reach the hub's API, such as `http://127.0.0.1:8081/hub/api`. */
@@ -44,7 +45,4 @@ export interface LifecycleSettings {
   readonly queueSpawns: boolean
   /** Seconds, for `Retry-After`. */
   readonly throttleRetryRange: readonly [number, number]
-  readonly allowNamedServers: boolean
-  /** 0 is no limit. */
-  readonly namedServerLimitPerUser: number
 }

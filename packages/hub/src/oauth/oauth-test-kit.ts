@@ -117,6 +117,7 @@ const pageSettings = {
   defaultUrl: '',
   allowNamedServers: true,
   namedServerLimitPerUser: 0,
+  allowExistingInvalidNamedServers: 'allow-start' as const,
   defaultServerName: '',
   implicitSpawnSeconds: 0,
   useLegacyStoppedServerStatusCode: false,
@@ -124,6 +125,8 @@ const pageSettings = {
   shutdownOnLogout: false,
   optionsForm: '',
   optionsFromForm: <T>(fields: T) => fields,
+  optionsFromQuery: <T>(fields: T) => fields,
+  noCacheStatic: false,
   tokenExpiresInMaxSeconds: 0,
 }
 

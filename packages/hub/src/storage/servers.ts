@@ -65,6 +65,12 @@ export async function listServersIn(
   return rows.map(toServer)
 }
 
+/** Every server but the default ones. */
+export async function listNamedServers(db: Executor): Promise<Server[]> {
+  const rows = await selectServers(db).where('servers.name', '!=', '').execute()
+  return rows.map(toServer)
+}
+
 /** Servers by state, for the limits. */
 export async function countServersIn(
   db: Executor,

@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { HubError } from '../domain/errors.ts'
 import { html } from './html.ts'
+import type { Sessions } from './identify.ts'
 import { renderPage, setPageHeaders } from './layout.ts'
 import type { WebSettings } from './web-deps.ts'
 
@@ -52,17 +53,27 @@ export function describeError(error: unknown): {
   return { status, message: STATUS_CODES[status], headers: {} }
 }
 
-/** Answers a failed page request; own bugs go to the log with their stack. */
+/**
+ * Answers a failed page request; own bugs go to the log with their stack. The page carries an XSRF
+ * token like any other, once it is known whose browser asks.
+ */
 export function sendErrorPage(
   settings: WebSettings,
-  failure: { error: unknown; request: FastifyRequest; reply: FastifyReply },
+  failure: { error: unknown; request: FastifyRequest; reply: FastifyReply; sessions?: Sessions },
 ): FastifyReply {
-  const { error, request, reply } = failure
+  const { error, request, reply, sessions } = failure
   const { status, message, headers } = describeError(error)
   if (status >= 500) request.log.error({ err: error }, 'a page failed')
   setPageHeaders(reply, settings)
-  const username = request.identity?.principal?.name
-  const body = renderErrorPage(settings, { status, message, username })
+  const { identity } = request
+  const username = identity?.principal?.name
+  const xsrfToken = identity && sessions?.issueXsrf({ request, reply }, identity)
+  const body = renderErrorPage(settings, {
+    status,
+    message,
+    username,
+    xsrfToken: xsrfToken ?? undefined,
+  })
   return reply
     .code(status)
     .headers(headers)

@@ -27,6 +27,8 @@ export type PageMethod = 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'DELETE'
 export interface PageDefinition {
   readonly url: string
   readonly methods: Readonly<Partial<Record<PageMethod, PageHandler>>>
+  /** Which paths below a `*` are the page's; others are a 404 before anybody has to sign in. */
+  readonly path?: RegExp
   /** `token-or-cookie` for `{hub}user/` alone. */
   readonly accept?: 'cookie' | 'token-or-cookie'
   /** Answers when the XSRF check fails; the error page by default. */
@@ -59,9 +61,16 @@ async function answer(
     if (!(error instanceof HubError) || page.onXsrfFailure === undefined) throw error
     return page.onXsrfFailure(exchange, error)
   }
+  if (page.path !== undefined && !page.path.test(pathBelowStar(page.url, http.request))) {
+    throw new HubError('not_found')
+  }
   const handler = Object.entries(page.methods).find(([name]) => name === http.request.method)?.[1]
   if (handler === undefined) throw new HubError('method_not_allowed')
   return handler(exchange)
+}
+
+function pathBelowStar(url: string, request: FastifyRequest): string {
+  return rawPath(request).slice(url.length - 1)
 }
 
 export async function beginExchange(

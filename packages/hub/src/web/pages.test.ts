@@ -215,7 +215,7 @@ describe('servers', () => {
     const browser = await signUpAs('ada')
     const page = await browser.get('/hub/user/ada/lab')
     expect(page.statusCode).toBe(424)
-    expect(page.body).toContain('href="/hub/spawn/ada?next=%2Fuser%2Fada%2Flab"')
+    expect(page.body).toContain('href="/hub/spawn/ada?next=%2Fhub%2Fuser%2Fada%2Flab"')
     const api = await browser.get('/hub/user/ada/api/kernels')
     expect(api.statusCode).toBe(424)
     expect(api.headers['content-type']).toBe('application/json')

@@ -5,6 +5,7 @@ import { decorateIdentity } from './identify.ts'
 import { setPageHeaders } from './layout.ts'
 import { registerAccountPages } from './pages/accounts.ts'
 import { registerAdminPage } from './pages/admin.ts'
+import { registerFiles } from './pages/files.ts'
 import { registerHomePages } from './pages/home.ts'
 import { registerLoginPages } from './pages/login.ts'
 import { registerFallbacks, registerMiscPages } from './pages/misc.ts'
@@ -24,7 +25,7 @@ export async function registerPages(app: FastifyInstance, deps: WebDeps): Promis
     useFormParsers(pages)
     pages.addHook('onRequest', async (_request, reply) => setPageHeaders(reply, deps.settings))
     pages.setErrorHandler((error, request, reply) =>
-      sendErrorPage(deps.settings, { error, request, reply }),
+      sendErrorPage(deps.settings, { error, request, reply, sessions: deps.sessions }),
     )
     registerLoginPages(pages, deps)
     registerAccountPages(pages, deps)
@@ -35,6 +36,7 @@ export async function registerPages(app: FastifyInstance, deps: WebDeps): Promis
     registerTokenPage(pages, deps)
     registerAdminPage(pages, deps)
     registerMiscPages(pages, deps)
+    registerFiles(pages, deps)
     registerFallbacks(pages, deps)
   })
 }

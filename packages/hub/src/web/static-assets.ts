@@ -10,17 +10,28 @@ export interface Asset {
   readonly hash: string
 }
 
-const contentTypes: Readonly<Record<string, string>> = {
+/** By extension of the file name. */
+export const contentTypes: Readonly<Record<string, string>> = {
   css: 'text/css; charset=utf-8',
   js: 'text/javascript; charset=utf-8',
   svg: 'image/svg+xml',
+  png: 'image/png',
+  ico: 'image/vnd.microsoft.icon',
+  txt: 'text/plain',
+}
+
+/** Names that customised pages of existing deployments use. Source: contract pages-and-urls §9. */
+const aliases: Readonly<Record<string, string>> = {
+  'favicon.ico': 'favicon.svg',
+  'images/jupyterhub-80.png': 'logo.svg',
+  'css/style.min.css': 'hub.css',
 }
 
 const folder = new URL('./static/', import.meta.url)
 const assets = loadAssets()
 
 export function findAsset(name: string): Asset | undefined {
-  return assets.get(name)
+  return assets.get(Object.hasOwn(aliases, name) ? (aliases[name] ?? name) : name)
 }
 
 /** URL of a file that may be cached for good: it carries the hash of the content. */

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Principal, Principals } from '../access/principal.ts'
 import type { User } from '../domain/records.ts'
 import type { Lifecycle } from '../lifecycle/lifecycle.ts'
+import type { NamingSettings } from '../lifecycle/named-servers.ts'
 import type { Store } from '../storage/store.ts'
 import type { JsonObject } from '../util/json.ts'
 import type { AccountsDeps } from './accounts.ts'
@@ -19,15 +20,12 @@ export interface ServerResource {
 }
 
 /** Values of the configuration that pages use; prefixes end in `/`. */
-export interface WebSettings extends LayoutConfig {
+export interface WebSettings extends LayoutConfig, NamingSettings {
   /** Replace or extend the headers of every answer (`tornado_settings.headers`). */
   readonly headers?: Readonly<Record<string, string>> | undefined
   readonly redirectToServer: boolean
   /** `''` is none. */
   readonly defaultUrl: string | ((request: FastifyRequest) => string)
-  readonly allowNamedServers: boolean
-  /** 0 is no limit. */
-  readonly namedServerLimitPerUser: number
   readonly defaultServerName: string
   /** 0 never goes to the spawn page by itself. */
   readonly implicitSpawnSeconds: number
@@ -38,8 +36,12 @@ export interface WebSettings extends LayoutConfig {
   readonly optionsForm: string
   /** Turns the spawn form's fields into user options; every value is a list of strings. */
   readonly optionsFromForm: (fields: JsonObject) => JsonObject
+  /** The same for options in the query of the spawn page. */
+  readonly optionsFromQuery: (fields: JsonObject) => JsonObject
   /** 0 is no limit. */
   readonly tokenExpiresInMaxSeconds: number
+  /** Files are asked for anew each time, versioned ones too (`tornado_settings.no_cache_static`). */
+  readonly noCacheStatic: boolean
   /** Bytes and type of the operator's logo; Orrery's own when absent. */
   readonly logo?: { readonly body: Buffer; readonly contentType: string } | undefined
 }

@@ -14,7 +14,8 @@ import { findPasswordHash } from '../storage/users.ts'
 import { Sessions } from './identify.ts'
 import { LoginThrottle } from './login-throttle.ts'
 import { registerPages } from './register-pages.ts'
-import type { WebDeps } from './web-deps.ts'
+import type { SessionConfig } from './session-config.ts'
+import type { WebDeps, WebSettings } from './web-deps.ts'
 
 /** The pages over a real store, principals and scopes; servers change state at a word. */
 export interface TestHub {
@@ -33,8 +34,17 @@ export interface Browser {
   post(url: string, fields: Record<string, string>): Promise<LightMyRequestResponse>
 }
 
-export async function startTestHub(): Promise<TestHub> {
-  const store = await openStore({ url: 'sqlite:///:memory:', directory: '.' })
+export interface TestHubOptions {
+  readonly session?: Partial<SessionConfig>
+  readonly settings?: Partial<WebSettings>
+  /** A store of the test's, which closes it, with the roles of a hub in it. */
+  readonly store?: Store
+  /** Replaces the simple one, whose starts stay pending. */
+  readonly lifecycle?: Lifecycle
+}
+
+export async function startTestHub(options: TestHubOptions = {}): Promise<TestHub> {
+  const store = options.store ?? (await openStore({ url: 'sqlite:///:memory:', directory: '.' }))
   await store.write(async (tx) => {
     await putRole(tx, { name: 'user', description: '', scopes: ['self'] })
     const scopes = ['admin-ui', 'admin:users', 'admin:servers', 'tokens', 'access:servers']
@@ -43,22 +53,25 @@ export async function startTestHub(): Promise<TestHub> {
   const clock = { now: new Date() }
   const now = () => clock.now
   const principals = createPrincipals({ store, rules: createScopeRules(new Map()), now })
-  const deps = testDeps({ store, principals, now })
+  const deps = testDeps({ store, principals, now }, options)
   const app = Fastify()
   await registerPages(app, deps)
   const close = async () => {
     await app.close()
     principals.close()
-    await store.close()
+    if (options.store === undefined) await store.close()
   }
   return { app, store, deps, clock, browser: () => createBrowser(app), close }
 }
 
-function testDeps(parts: {
-  store: Store
-  principals: ReturnType<typeof createPrincipals>
-  now: () => Date
-}): WebDeps {
+function testDeps(
+  parts: {
+    store: Store
+    principals: ReturnType<typeof createPrincipals>
+    now: () => Date
+  },
+  options: TestHubOptions,
+): WebDeps {
   const { store, principals, now } = parts
   const hasher = new PasswordHasher({ memoryKiB: 64, passes: 1, parallelism: 1 })
   const config = {
@@ -69,13 +82,14 @@ function testDeps(parts: {
     cookieHostPrefix: false,
     trustedDownstreamIps: [],
     now,
+    ...options.session,
   }
   const passwords = { findPasswordHash: (name: string) => findPasswordHash(store.db, name) }
   return {
     store,
     principals,
     sessions: new Sessions(config, principals),
-    lifecycle: simpleLifecycle(store),
+    lifecycle: options.lifecycle ?? simpleLifecycle(store),
     login: {
       store,
       authenticator: nativeAuthenticator.create({ options: { hasher }, passwords }),
@@ -103,6 +117,7 @@ function testDeps(parts: {
       defaultUrl: '',
       allowNamedServers: true,
       namedServerLimitPerUser: 0,
+      allowExistingInvalidNamedServers: 'allow-start',
       defaultServerName: '',
       implicitSpawnSeconds: 0,
       useLegacyStoppedServerStatusCode: false,
@@ -110,6 +125,9 @@ function testDeps(parts: {
       shutdownOnLogout: false,
       optionsForm: '',
       optionsFromForm: (fields) => fields,
+      optionsFromQuery: (fields) => fields,
+      noCacheStatic: false,
+      ...options.settings,
       tokenExpiresInMaxSeconds: 0,
     },
     async endSession(userId, sessionId) {

@@ -36,6 +36,7 @@ export const quickSettings: LifecycleSettings = {
   throttleRetryRange: [30, 60],
   allowNamedServers: true,
   namedServerLimitPerUser: 0,
+  allowExistingInvalidNamedServers: 'allow-start',
 }
 
 export const silentLogger = {

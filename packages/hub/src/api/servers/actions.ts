@@ -3,11 +3,11 @@ import { HubError } from '../../domain/errors.ts'
 import { parseDisplayName, shorten } from '../../domain/names.ts'
 import type { Server, User } from '../../domain/records.ts'
 import { canServer } from '../../domain/server-state.ts'
+import { checkNamedServer, requireNamedServers } from '../../lifecycle/named-servers.ts'
 import { recordAudit } from '../../storage/audit.ts'
 import { createServer, findServer, updateServer } from '../../storage/servers.ts'
 import type { JsonObject } from '../../util/json.ts'
 import { actorOf, type ApiDeps } from '../context.ts'
-import { checkNamedServer, requireNamedServers } from './names.ts'
 import type { EditBody, StartBody, StopBody } from './schemas.ts'
 
 /** Which server a request is about, and who asks. */

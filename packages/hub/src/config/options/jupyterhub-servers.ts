@@ -1,5 +1,5 @@
 import { spawnerClass } from '../class-names.ts'
-import { boolean, integer, text } from '../codecs.ts'
+import { boolean, integer, oneOf, text } from '../codecs.ts'
 import { jsonObject, mapOf, optional, rangeOf, struct } from '../codecs-lists.ts'
 import { type Codec, ValueMismatch } from '../codec.ts'
 import { duration } from '../codecs-units.ts'
@@ -25,6 +25,9 @@ const webSettings = struct(
     headers: optional(mapOf(headerValue)),
     cookie_options: optional(jsonObject),
     spawn_throttle_retry_range: optional(rangeOf(duration())),
+    user_redirect_limit: optional(integer({ min: 1, max: 100 })),
+    no_cache_static: optional(boolean),
+    xsrf_cookie_kwargs: optional(jsonObject),
   },
   { unknown: 'warn' },
 )
@@ -99,6 +102,12 @@ export const serverOptions = defineOptions({
     default: '',
     summary: 'Server that is meant when no name is given and named servers are allowed.',
   },
+  allow_existing_invalid_named_servers: {
+    type: oneOf('allow-start', 'allow-delete', 'autorename'),
+    default: 'allow-start',
+    summary:
+      'What becomes of stored servers whose name breaks the rules of 6.0: they may start, may only be deleted, or get a valid name at start.',
+  },
   concurrent_spawn_limit: {
     type: integer({ min: 0 }),
     default: 100,
@@ -143,6 +152,11 @@ export const serverOptions = defineOptions({
     summary:
       'Seconds the start waits for servers that ran before; the rest is done later, negative waits for all.',
   },
+  logo_file: {
+    type: text,
+    default: '',
+    summary: "Image file shown as the hub's logo; Orrery's own when empty.",
+  },
   template_vars: {
     type: mapOf(text),
     default: {},
@@ -153,6 +167,6 @@ export const serverOptions = defineOptions({
     default: {},
     as: 'webSettings',
     summary:
-      'Web settings: slow_spawn_timeout and slow_stop_timeout in seconds, headers, cookie_options.',
+      'Web settings: slow_spawn_timeout and slow_stop_timeout in seconds, headers, cookie_options, xsrf_cookie_kwargs, user_redirect_limit, no_cache_static.',
   },
 })

@@ -128,6 +128,11 @@ export const spawnerOptions = defineOptions({
     default: 'passthrough',
     summary: 'How the fields become user options: as lists of texts, or simplified.',
   },
+  options_from_query: {
+    type: nullable(oneOf('passthrough', 'simple')),
+    default: null,
+    summary: 'How options in the query of the spawn page are read; None for as options_from_form.',
+  },
 })
 
 /** Environment that local processes inherit. Source: contract config-options, LocalProcessSpawner. */

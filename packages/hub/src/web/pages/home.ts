@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { HubError } from '../../domain/errors.ts'
+import { toServerName } from '../../domain/names.ts'
 import type { Server, User } from '../../domain/records.ts'
 import type { ServerStateKind } from '../../domain/server-state.ts'
 import { findServer, listServersOf } from '../../storage/servers.ts'
@@ -158,7 +159,7 @@ async function createServer(exchange: ViewerExchange): Promise<string> {
   if (!deps.settings.allowNamedServers) throw new HubError('named_servers_disabled')
   const displayName = field(request.body, 'display_name').trim().replace(/\s+/g, ' ')
   const username = viewer.user.name
-  const serverName = await freeServerName(deps, username, toSlug(displayName))
+  const serverName = await freeServerName(deps, username, toServerName(displayName))
   const url = serverPageUrl(deps.settings, { page: 'spawn', username, serverName })
   const query = displayName === serverName ? '' : `?display_name=${encodeURIComponent(displayName)}`
   return redirect(exchange, url + query, 303)
@@ -171,17 +172,6 @@ async function freeServerName(deps: WebDeps, username: string, slug: string): Pr
     if ((await findServer(deps.store.db, username, name)) === undefined) return name
   }
   throw new HubError('server_exists')
-}
-
-/** 1 to 30 lower-case letters, digits and single hyphens, beginning with a letter. */
-export function toSlug(displayName: string): string {
-  const plain = displayName.normalize('NFKD').toLowerCase()
-  const slug = plain
-    .replace(/\p{M}/gu, '')
-    .replace(/[^a-z0-9]+/g, '-')
-    .replace(/^-|-$/g, '')
-  const named = /^[a-z]/.test(slug) ? slug : `server-${slug}`
-  return named.slice(0, 30).replace(/-$/, '')
 }
 
 function hidden(fields: { xsrfToken: string; action: string; server?: string }): Html {

@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { HubError } from '../../domain/errors.ts'
 import { escapePathSegment } from '../../domain/urls.ts'
-import { headerText } from '../client-address.ts'
 import { renderErrorPage } from '../error-page.ts'
 import { jupyterhubVersion } from '../../util/version.ts'
 import {
@@ -13,80 +12,40 @@ import {
   rawQuery,
   redirect,
   signedIn,
+  xsrf,
 } from '../page-kit.ts'
-import { type Asset, findAsset } from '../static-assets.ts'
 import type { SignedIn, WebDeps } from '../web-deps.ts'
 
 const maxReportLogLength = 4096
-const tenYearsSeconds = 315_360_000
 
-/** Static files, logo, health, error pages, reports and redirects. Source: contract pages-and-urls §1, §2, §9. */
+/** Health, error pages, reports and redirects. Source: contract pages-and-urls §1, §2. */
 export function registerMiscPages(app: FastifyInstance, deps: WebDeps): void {
   const { hubPrefix } = deps.settings
-  const pages: Record<string, PageDefinition['methods']> = {
-    health: { GET: health, HEAD: health },
-    'api/health': { GET: health, HEAD: health },
-    'error/*': { GET: errorPage },
-    'user-redirect/*': { GET: signedIn(userRedirect) },
-    'security/csp-report': { POST: signedIn(cspReport) },
+  const pages: Record<string, Pick<PageDefinition, 'methods' | 'path'>> = {
+    health: { methods: { GET: health, HEAD: health } },
+    'api/health': { methods: { GET: health, HEAD: health } },
+    'error/*': { methods: { GET: errorPage }, path: /^\d{1,9}$/ },
+    'user-redirect/*': { methods: { GET: signedIn(userRedirect) } },
+    'security/csp-report': { methods: { POST: signedIn(cspReport) } },
   }
-  for (const [path, methods] of Object.entries(pages)) {
-    definePage(app, deps, { url: `${hubPrefix}${path}`, methods })
+  for (const [path, page] of Object.entries(pages)) {
+    definePage(app, deps, { url: `${hubPrefix}${path}`, ...page })
   }
-  registerFiles(app, deps)
-}
-
-function registerFiles(app: FastifyInstance, deps: WebDeps): void {
-  const { hubPrefix, logo } = deps.settings
-  const startedAt = deps.now()
-  const serve = (url: string, find: (request: FastifyRequest) => Asset | undefined) => {
-    app.route({
-      method: ['GET', 'HEAD'],
-      url,
-      exposeHeadRoute: false,
-      handler: (request, reply) => sendAsset(find(request), request, reply),
-    })
-  }
-  const ownLogo = findAsset('logo.svg')
-  serve(`${hubPrefix}logo`, () =>
-    logo === undefined ? ownLogo : { ...logo, modifiedAt: startedAt, hash: '' },
-  )
-  serve(`${hubPrefix}static/*`, (request) =>
-    findAsset(rawPath(request).slice(`${hubPrefix}static/`.length)),
-  )
-  serve('/favicon.ico', () => findAsset('favicon.svg'))
-}
-
-/** No page headers on files, as in the reference. */
-async function sendAsset(
-  asset: Asset | undefined,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
-  if (asset === undefined) throw new HubError('not_found')
-  for (const name of ['x-jupyterhub-version', 'content-security-policy']) reply.removeHeader(name)
-  const isVersioned = new URLSearchParams(rawQuery(request)).has('v')
-  const seconds = Math.floor(asset.modifiedAt.getTime() / 1000)
-  reply.headers({
-    'content-type': asset.contentType,
-    'last-modified': asset.modifiedAt.toUTCString(),
-    'cache-control': isVersioned ? `max-age=${tenYearsSeconds}` : 'no-cache',
-  })
-  const since = Date.parse(headerText(request, 'if-modified-since') ?? '')
-  if (since >= seconds * 1000) return reply.code(304).send()
-  return reply.send(asset.body)
 }
 
 async function health(): Promise<string> {
   return ''
 }
 
-/** For the proxy: answers 200 with the page of error N. */
+/** For the proxy: answers 200 with the page of error N, whatever N is. */
 async function errorPage(exchange: Exchange): Promise<string> {
   const { settings } = exchange.deps
   const text = rawPath(exchange.request).slice(`${settings.hubPrefix}error/`.length)
-  if (!/^[45]\d\d$/.test(text)) throw new HubError('not_found')
-  return renderErrorPage(settings, { status: Number(text) })
+  return renderErrorPage(settings, {
+    status: Number(text),
+    username: exchange.viewer?.user.name,
+    xsrfToken: xsrf(exchange),
+  })
 }
 
 async function userRedirect(exchange: Exchange & { viewer: SignedIn }): Promise<string> {

@@ -1,17 +1,19 @@
 import type { FastifyInstance } from 'fastify'
 import { HubError } from '../../domain/errors.ts'
+import { shorten } from '../../domain/names.ts'
 import type { SpawnFailure } from '../../domain/server-state.ts'
 import { html, trustedHtml } from '../html.ts'
 import { definePage, nextOf, page, redirect, signedIn, xsrf } from '../page-kit.ts'
-import { serverApiUrl, serverPageUrl, serverUrl } from '../server-pages.ts'
+import { nextUrl, serverApiUrl, serverPageUrl, serverUrl } from '../server-pages.ts'
 import type { WebDeps } from '../web-deps.ts'
-import { type PageTarget, readTarget, type ViewerExchange } from './spawn.ts'
+import { type PageTarget, readTarget, serverPagePath, type ViewerExchange } from './spawn.ts'
 
 /** Waiting for a server to start or stop. Source: contract pages-and-urls §4.5. */
 export function registerPendingPages(app: FastifyInstance, deps: WebDeps): void {
   definePage(app, deps, {
     url: `${deps.settings.hubPrefix}spawn-pending/*`,
     methods: { GET: signedIn(showPending) },
+    path: serverPagePath,
   })
 }
 
@@ -19,11 +21,17 @@ async function showPending(exchange: ViewerExchange): Promise<string> {
   const { deps } = exchange
   const target = await readTarget(exchange, 'spawn-pending')
   const { user, serverName, server } = target
-  if (server === undefined && serverName !== '') throw new HubError('server_not_found')
+  if (server === undefined && serverName !== '') {
+    const message = `${user.name} has no such server ${shorten(serverName, 100)}`
+    throw new HubError('server_not_found', { message })
+  }
   const state = server?.state ?? { kind: 'stopped' as const }
   switch (state.kind) {
     case 'ready':
-      return redirect(exchange, nextOf(exchange) || serverUrl(deps.settings, user.name, serverName))
+      return redirect(
+        exchange,
+        await nextUrl(exchange, serverUrl(deps.settings, user.name, serverName)),
+      )
     case 'stopping':
       return stopPending(exchange, target)
     case 'spawning':

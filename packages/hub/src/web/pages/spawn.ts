@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { HubError } from '../../domain/errors.ts'
 import type { Server, User } from '../../domain/records.ts'
+import { wirePending } from '../../domain/server-state.ts'
+import { checkNamedServer } from '../../lifecycle/named-servers.ts'
 import { findServer } from '../../storage/servers.ts'
 import { isJsonObject, type JsonObject } from '../../util/json.ts'
 import { html, trustedHtml } from '../html.ts'
@@ -33,17 +35,20 @@ export interface PageTarget {
 
 const startWaitMs = 1000
 
+/** `U` or `U/S`, without a final slash. */
+export const serverPagePath = /^[^/]+(?:\/[^/]+)?$/
+
 /** Starting a server. Source: contract pages-and-urls §4.3. */
 export function registerSpawnPages(app: FastifyInstance, deps: WebDeps): void {
   const { hubPrefix } = deps.settings
   const methods = { GET: signedIn(showSpawn), POST: signedIn(spawnFromForm) }
   definePage(app, deps, { url: `${hubPrefix}spawn`, methods })
-  definePage(app, deps, { url: `${hubPrefix}spawn/*`, methods })
+  definePage(app, deps, { url: `${hubPrefix}spawn/*`, methods, path: serverPagePath })
 }
 
 /**
  * The server named by `{page}`, `{page}/U` or `{page}/U/S`, once the viewer may use it.
- * Fails with `not_found` for other paths, `scope_missing`, `resource_hidden`.
+ * Fails with `scope_missing`, `resource_hidden`.
  */
 export async function readTarget(
   exchange: ViewerExchange,
@@ -52,7 +57,6 @@ export async function readTarget(
   const { deps, request, viewer } = exchange
   const prefix = `${deps.settings.hubPrefix}${pageName}`
   const segments = rawPath(request).slice(prefix.length).split('/').slice(1).map(decodeSegment)
-  if (segments.length > 2 || segments.includes('')) throw new HubError('not_found')
   const [username = viewer.user.name, serverName = ''] = segments
   await requireScope(exchange, 'servers', { username, serverName })
   const user = await getPageUser(exchange, username)
@@ -63,7 +67,7 @@ export async function readTarget(
 async function showSpawn(exchange: ViewerExchange): Promise<string> {
   const { deps } = exchange
   const target = await readTarget(exchange, 'spawn')
-  checkNamedServers(deps, target)
+  await checkName(exchange, target)
   const kind = target.server?.state.kind ?? 'stopped'
   if (kind === 'ready') {
     const url = serverUrl(deps.settings, target.user.name, target.serverName)
@@ -71,7 +75,9 @@ async function showSpawn(exchange: ViewerExchange): Promise<string> {
   }
   if (kind !== 'stopped') return redirect(exchange, pendingUrl(exchange, target))
   const options = optionsFromQuery(exchange)
-  if (options !== undefined) return startOrForm(exchange, target, options)
+  if (options !== undefined) {
+    return startOrForm(exchange, target, () => deps.settings.optionsFromQuery(options))
+  }
   if (deps.settings.optionsForm !== '') return spawnForm(exchange, target)
   return start(exchange, target, undefined)
 }
@@ -79,26 +85,30 @@ async function showSpawn(exchange: ViewerExchange): Promise<string> {
 async function spawnFromForm(exchange: ViewerExchange): Promise<string> {
   const { deps, request } = exchange
   const target = await readTarget(exchange, 'spawn')
-  checkNamedServers(deps, target)
+  await checkName(exchange, target)
   const kind = target.server?.state.kind ?? 'stopped'
   if (kind === 'ready') {
     throw new HubError('server_already_running', {
       message: `${target.user.name}/${target.serverName} is already running`,
     })
   }
-  if (kind !== 'stopped') throw new HubError('server_pending')
-  return startOrForm(exchange, target, formValues(request.body))
+  if (kind !== 'stopped') {
+    const message = `${target.user.name}/${target.serverName} is pending ${wirePending[kind]}`
+    throw new HubError('server_pending', { message })
+  }
+  const values = formValues(request.body)
+  return startOrForm(exchange, target, () => deps.settings.optionsFromForm(values))
 }
 
 /** Starts with the chosen options; what is wrong with them is shown in the form. */
 async function startOrForm(
   exchange: ViewerExchange,
   target: PageTarget,
-  values: JsonObject,
+  readOptions: () => JsonObject,
 ): Promise<string> {
   const { settings } = exchange.deps
   try {
-    return await start(exchange, target, settings.optionsFromForm(values))
+    return await start(exchange, target, readOptions())
   } catch (error) {
     if (settings.optionsForm === '' || !(error instanceof HubError)) throw error
     exchange.reply.code(error.status).headers(error.headers)
@@ -144,11 +154,18 @@ export function pendingUrl(exchange: Exchange, target: PageTarget): string {
   return `${url}${url.includes('?') ? '&' : '?'}next=${encodeURIComponent(next)}`
 }
 
-function checkNamedServers(deps: WebDeps, target: PageTarget): void {
-  const isConfigured = target.serverName === deps.settings.defaultServerName
-  if (target.serverName !== '' && !deps.settings.allowNamedServers && !isConfigured) {
-    throw new HubError('named_servers_disabled')
-  }
+/** Before anything else, for a server that exists and for one that does not. */
+async function checkName(exchange: ViewerExchange, target: PageTarget): Promise<void> {
+  const { deps, request } = exchange
+  const { user, serverName: name, server } = target
+  if (name === '') return
+  await checkNamedServer(deps.store.db, deps.settings, {
+    user,
+    name,
+    displayName: field(request.query, 'display_name'),
+    exists: server !== undefined,
+    addsOne: true,
+  })
 }
 
 /**

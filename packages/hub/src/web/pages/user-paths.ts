@@ -27,7 +27,12 @@ export function registerUserPaths(app: FastifyInstance, deps: WebDeps): void {
     PATCH: answerStopped,
     DELETE: answerStopped,
   }
-  definePage(app, deps, { url: `${hubPrefix}user/*`, methods, accept: 'token-or-cookie' })
+  definePage(app, deps, {
+    url: `${hubPrefix}user/*`,
+    path: /^[^/]/,
+    methods,
+    accept: 'token-or-cookie',
+  })
 }
 
 async function showServer(exchange: ViewerExchange): Promise<string> {
@@ -36,7 +41,8 @@ async function showServer(exchange: ViewerExchange): Promise<string> {
   const state = target.server?.state ?? { kind: 'stopped' as const }
   if (state.kind === 'ready') return redirectToServer(exchange)
   if (wantsJson(exchange)) return jsonStopped(exchange, target)
-  const next = toPublicUrl(exchange)
+  // Of the hub, as in the reference: it leads back here, and from here to the server's own host.
+  const next = exchange.request.url
   const isPending = state.kind !== 'stopped' || state.lastFailure !== undefined
   if (isPending) {
     const address = { username: target.user.name, serverName: target.serverName }
