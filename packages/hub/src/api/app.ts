@@ -14,6 +14,7 @@ import { registerHubRoutes } from './hub/routes.ts'
 import { collectMethods } from './methods.ts'
 import { registerOpenApi } from './openapi.ts'
 import { registerServerRoutes } from './servers/routes.ts'
+import { registerServiceRoutes } from './services/routes.ts'
 import { registerTokenRoutes } from './tokens/routes.ts'
 import { registerUserRoutes } from './users/routes.ts'
 import { validatorCompiler } from './validation.ts'
@@ -78,6 +79,7 @@ function registerResources(api: ApiApp, deps: ApiDeps): void {
   registerUserRoutes(api, deps)
   registerServerRoutes(api, { deps, streams })
   registerTokenRoutes(api, deps)
+  registerServiceRoutes(api, deps)
   registerEdgeRoutes(api, { deps, streams: edgeStreams })
   registerDocument(api)
   completeMethods()

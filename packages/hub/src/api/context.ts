@@ -34,6 +34,8 @@ export interface ApiSettings {
   /** Longest lifetime of a token; 0 is no limit. */
   readonly tokenExpiresInMaxSeconds: number
   readonly adminAccess: boolean
+  /** Tokens that clients choose are random: hash them in one round (`trust_user_provided_tokens`). */
+  readonly trustTokens: boolean
   readonly usernameRules: UsernameRules
   /** Extra or replacing headers of every answer, by lower-case name. */
   readonly headers: Readonly<Record<string, string>>

@@ -52,6 +52,7 @@ export async function generateOpenApi(): Promise<string> {
         allowExistingInvalidNamedServers: 'allow-start',
         tokenExpiresInMaxSeconds: 0,
         adminAccess: false,
+        trustTokens: false,
         usernameRules: {},
         headers: {},
         spawner: { class: '', version: '' },

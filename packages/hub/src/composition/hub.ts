@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { createActivityRecorder } from '../access/activity.ts'
 import { createPrincipals } from '../access/principals.ts'
 import { createScopeRules } from '../access/rbac-rules.ts'
+import type { ScopeRules } from '../access/scope-rules.ts'
 import { registerApi } from '../api/app.ts'
 import { createEdgeHub } from '../api/edge/edge-hub.ts'
 import { defaultArgon2Parameters, PasswordHasher } from '../authenticators/native/password-hash.ts'
@@ -74,6 +75,8 @@ const now = () => new Date()
 export async function startHub(input: HubInput): Promise<Hub> {
   const { config, store, logger } = input
   const settingsInput: SettingsInput = { ...input, now }
+  const rules = createScopeRules(readCustomScopes(config))
+  refuseUnknownScopes(config, rules)
   await loadInitialContent(store, initialContent(config), now())
   await settleInvalidServerNames(store, config.JupyterHub.allowExistingInvalidNamedServers, {
     logger,
@@ -81,8 +84,6 @@ export async function startHub(input: HubInput): Promise<Hub> {
   })
   await publishHubRoute(store, config)
 
-  const customScopes = readCustomScopes(config)
-  const rules = createScopeRules(customScopes)
   const principals = createPrincipals({ store, rules, now })
   const sessions = new Sessions(sessionConfig(settingsInput), principals)
   const activity = createActivityRecorder({
@@ -197,6 +198,18 @@ function readCustomScopes(config: Config) {
     return parseCustomScopes(config.JupyterHub.customScopes)
   } catch (error) {
     throw new ConfigError(`JupyterHub.custom_scopes: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+/** With one of them, every log-in of the service would end in `invalid_scope`. */
+function refuseUnknownScopes(config: Config, rules: ScopeRules): void {
+  for (const { name, oauthClientAllowedScopes } of config.JupyterHub.services) {
+    const unknown = oauthClientAllowedScopes.filter((scope) => !rules.isScope(scope))
+    if (unknown.length === 0) continue
+    throw new ConfigError(
+      `JupyterHub.services: '${name}': oauth_client_allowed_scopes names what is no scope: ` +
+        unknown.join(', '),
+    )
   }
 }
 

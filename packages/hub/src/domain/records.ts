@@ -133,8 +133,26 @@ export interface Service {
   readonly admin: boolean
   readonly url: string
   readonly info: JsonObject
+  /** Whether pages link to it. */
   readonly display: boolean
+  /** Defined by the configuration: the API cannot change it. */
   readonly fromConfig: boolean
+  /** Empty for a service that somebody else runs. */
+  readonly command: readonly string[]
+  /** Its visitors are not asked before it learns who they are. */
+  readonly oauthNoConfirm: boolean
+}
+
+/** A run of a service that the hub runs: what it takes to find its process again. */
+export interface ServiceRun {
+  /** Of the service, which may be gone. */
+  readonly name: string
+  readonly runId: string
+  /** Of the definition it was started from; tells whether a running one is still the right one. */
+  readonly fingerprint: string
+  /** The spawner's. */
+  readonly state: JsonObject
+  readonly startedAt: Date
 }
 
 /** A route as the edge is told of it. `seq` grows with every change of the table. */

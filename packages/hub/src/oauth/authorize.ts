@@ -4,6 +4,7 @@ import type { Principal } from '../access/principal.ts'
 import { HubError } from '../domain/errors.ts'
 import { findRole } from '../storage/access.ts'
 import { createOAuthCode, findOAuthClient } from '../storage/oauth.ts'
+import { findServiceById } from '../storage/services.ts'
 import { newOAuthSecret } from '../storage/token-hash.ts'
 import { listTokensOfUser } from '../storage/tokens.ts'
 import type { RequestIdentity } from '../web/identify.ts'
@@ -117,10 +118,14 @@ async function mustAsk(deps: OAuthDeps, grant: Grant): Promise<boolean> {
     target,
     user,
     scopes,
-    noConfirmClients: deps.noConfirmClients ?? new Set(),
+    noConfirm: target.kind === 'service' && (await isNoConfirm(deps, target.serviceId)),
     tokens: await listTokensOfUser(deps.store.db, user.id),
     now: deps.now(),
   })
+}
+
+async function isNoConfirm(deps: OAuthDeps, serviceId: number): Promise<boolean> {
+  return (await findServiceById(deps.store.db, serviceId))?.oauthNoConfirm === true
 }
 
 function askUser(

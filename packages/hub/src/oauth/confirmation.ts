@@ -8,17 +8,17 @@ export interface ConfirmationQuestion {
   readonly target: ClientTarget
   readonly user: Principal
   readonly scopes: readonly string[]
-  /** Clients that never ask: services with `oauth_no_confirm`. */
-  readonly noConfirmClients: ReadonlySet<string>
+  /** The client never asks: a service with `oauth_no_confirm`. */
+  readonly noConfirm: boolean
   readonly tokens: readonly StoredToken[]
   readonly now: Date
 }
 
 /** Whether the user is asked first. Source: contract single-user-and-services §5.4. */
 export function needsConfirmation(question: ConfirmationQuestion): boolean {
-  const { clientId, target, user, noConfirmClients } = question
+  const { clientId, target, user, noConfirm } = question
   if (target.kind === 'server' && target.ownerId === user.id) return false
-  if (noConfirmClients.has(clientId)) return false
+  if (noConfirm) return false
   const at = question.now.getTime()
   const granted = new Set(
     question.tokens

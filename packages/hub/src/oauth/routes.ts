@@ -23,8 +23,6 @@ export interface OAuthDeps {
   readonly tokenExpiresInSeconds: number
   /** `oauth_require_pkce` */
   readonly requirePkce: boolean
-  /** Client ids that never ask the user (`oauth_no_confirm`). */
-  readonly noConfirmClients?: ReadonlySet<string>
   /** Where strangers sign in; by default the login page (`auto_login_oauth2_authorize` differs). */
   readonly loginUrl?: (next: string) => string
   readonly now: () => Date

@@ -1,12 +1,19 @@
 import { ConfigError } from '../domain/errors.ts'
+import { minTokenLength } from '../domain/service-definition.ts'
 import { isValidUsername, normalizeUsername, type UsernameRules } from '../domain/names.ts'
-import { deleteRolesExcept, putRole, setRoleMembers } from '../storage/access.ts'
+import {
+  deleteRolesExcept,
+  listRolesOfService,
+  putRole,
+  setRoleMembers,
+} from '../storage/access.ts'
 import { addGroupMember, ensureGroup } from '../storage/groups.ts'
-import { deleteConfiguredServicesExcept, putService } from '../storage/services.ts'
+import { listServices, putService } from '../storage/services.ts'
 import type { Store, WriteTransaction } from '../storage/store.ts'
 import { createToken, findTokenByValue } from '../storage/tokens.ts'
 import { createUser, findUser, grantUserRole, updateUser } from '../storage/users.ts'
 import type { JsonObject } from '../util/json.ts'
+import { loadServices, type ServiceContent } from './service-content.ts'
 
 export interface ConfiguredRole {
   readonly name: string
@@ -18,17 +25,8 @@ export interface ConfiguredRole {
   readonly services?: readonly string[]
 }
 
-export interface ConfiguredService {
-  readonly name: string
-  readonly admin: boolean
-  readonly url: string
-  readonly info: JsonObject
-  readonly display: boolean
-  readonly apiToken?: string
-}
-
 /** What the configuration says shall be in the database when the hub starts. */
-export interface InitialContent {
+export interface InitialContent extends ServiceContent {
   readonly roles: readonly ConfiguredRole[]
   readonly users: readonly string[]
   readonly adminUsers: readonly string[]
@@ -37,18 +35,10 @@ export interface InitialContent {
     readonly users: readonly string[]
     readonly properties?: JsonObject
   }[]
-  readonly services: readonly ConfiguredService[]
   /** Token value to user name. */
   readonly apiTokens: Readonly<Record<string, string>>
-  /** Token value to service name. */
-  readonly serviceTokens: Readonly<Record<string, string>>
   readonly usernameRules: UsernameRules
-  /** Configured tokens are long random values: spares the slow hash. */
-  readonly trustTokens: boolean
 }
-
-/** Shortest token that a configuration may set. Source: contract single-user-and-services §10.5. */
-const minTokenLength = 8
 
 /**
  * Brings roles, users, groups, services and tokens into the database, all or nothing. Users and
@@ -82,9 +72,9 @@ export async function loadInitialContent(
       const groupId = await ensureGroup(tx, group.name, group.properties)
       for (const name of group.users) await addGroupMember(tx, groupId, await users.ensure(name))
     }
-    const serviceIds = await loadServices(tx, content)
+    const serviceIds = await loadServices(tx, content, now)
     await loadMemberships(tx, { content, users, serviceIds })
-    await loadTokens(tx, { content, users, serviceIds, now })
+    await loadTokens(tx, { content, users, now })
   })
 }
 
@@ -117,27 +107,6 @@ class UserEnsurer {
   }
 }
 
-async function loadServices(
-  tx: WriteTransaction,
-  content: InitialContent,
-): Promise<Map<string, number>> {
-  const ids = new Map<string, number>()
-  const named = new Set(content.services.map((service) => service.name))
-  const fromTokens = Object.values(content.serviceTokens).filter((name) => !named.has(name))
-  const implied = fromTokens.map((name) => ({
-    name,
-    admin: false,
-    url: '',
-    info: {},
-    display: true,
-  }))
-  for (const service of [...content.services, ...implied]) {
-    ids.set(service.name, await putService(tx, { ...service, fromConfig: true }))
-  }
-  await deleteConfiguredServicesExcept(tx, [...ids.keys()])
-  return ids
-}
-
 /** Listed kinds become exact; see the contract for what an omitted kind means. */
 async function loadMemberships(
   tx: WriteTransaction,
@@ -164,7 +133,7 @@ async function loadMemberships(
         if (id === undefined) {
           throw new ConfigError(
             `JupyterHub.load_roles gives role '${role.name}' to the service '${name}', which ` +
-              'JupyterHub.services does not name',
+              'does not exist: JupyterHub.services does not name it',
           )
         }
         return id
@@ -172,38 +141,42 @@ async function loadMemberships(
       await setRoleMembers(tx, { role: role.name, kind: 'service', ids })
     }
   }
-  const admins = content.services.filter((service) => service.admin)
-  const ids = admins.flatMap((service) => serviceIds.get(service.name) ?? [])
-  if (ids.length > 0) await setRoleMembers(tx, { role: 'admin', kind: 'service', ids, add: true })
+  await alignAdminServices(
+    tx,
+    content.roles.some((role) => role.name === 'admin' && role.services !== undefined),
+  )
+}
+
+/**
+ * The admin flag of services follows the role where `load_roles` lists its services; elsewhere the
+ * role follows the flag. Source: contract scopes-and-roles §10.4.
+ */
+async function alignAdminServices(tx: WriteTransaction, isListed: boolean): Promise<void> {
+  const flagged = (await listServices(tx.db, { kind: 'all' })).filter((service) => service.admin)
+  if (!isListed) {
+    const ids = flagged.map((service) => service.id)
+    return setRoleMembers(tx, { role: 'admin', kind: 'service', ids })
+  }
+  for (const service of flagged) {
+    const roles = await listRolesOfService(tx.db, service.id)
+    const isAdmin = roles.some((role) => role.name === 'admin')
+    if (!isAdmin) await putService(tx, { ...service, admin: false })
+  }
 }
 
 async function loadTokens(
   tx: WriteTransaction,
-  input: {
-    content: InitialContent
-    users: UserEnsurer
-    serviceIds: ReadonlyMap<string, number>
-    now: Date
-  },
+  input: { content: InitialContent; users: UserEnsurer; now: Date },
 ): Promise<void> {
-  const { content, users, serviceIds, now } = input
+  const { content, users, now } = input
   const stretched = !content.trustTokens
-  const add = async (value: string, owner: { kind: 'user' | 'service'; id: number }) => {
-    if ((await findTokenByValue(tx.db, value, now)) !== undefined) return
+  for (const [value, username] of Object.entries(content.apiTokens)) {
+    const owner = { kind: 'user', id: await users.ensure(username) } as const
+    if ((await findTokenByValue(tx.db, value, now)) !== undefined) continue
     await createToken(
       tx,
       { value, owner, scopes: ['inherit'], note: 'from config', stretched },
       now,
     )
-  }
-  for (const [value, username] of Object.entries(content.apiTokens)) {
-    await add(value, { kind: 'user', id: await users.ensure(username) })
-  }
-  const services = content.services.flatMap((service) =>
-    service.apiToken === undefined ? [] : [[service.apiToken, service.name] as const],
-  )
-  for (const [value, name] of [...services, ...Object.entries(content.serviceTokens)]) {
-    const id = serviceIds.get(name)
-    if (id !== undefined) await add(value, { kind: 'service', id })
   }
 }

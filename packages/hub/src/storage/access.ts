@@ -104,6 +104,22 @@ export async function listGroupNamesOf(
   return collect(rows)
 }
 
+/** Names of the roles of several services, by the service's id. */
+export async function listRoleNamesOfServices(
+  db: Executor,
+  serviceIds: readonly number[],
+): Promise<Map<number, string[]>> {
+  if (serviceIds.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('service_roles')
+    .innerJoin('roles', 'roles.id', 'service_roles.role_id')
+    .select(['service_roles.service_id as owner', 'roles.name as name'])
+    .where('service_roles.service_id', 'in', [...serviceIds])
+    .orderBy('roles.id')
+    .execute()
+  return collect(rows)
+}
+
 /** Every membership, for decisions that involve group filters. */
 export async function loadMemberships(db: Executor): Promise<Map<string, Set<string>>> {
   const rows = await db

@@ -50,6 +50,26 @@ export async function deleteClientsOfServer(
   for (const row of rows) transaction.changed('client', row.id)
 }
 
+export async function listClientIdsOfService(db: Executor, serviceId: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('oauth_clients')
+    .select('id')
+    .where('service_id', '=', serviceId)
+    .execute()
+  return rows.map((row) => row.id)
+}
+
+/** Deletes clients of a service (one, or all), and with them every code and token issued to them. */
+export async function deleteClientsOfService(
+  transaction: WriteTransaction,
+  serviceId: number,
+  id?: string,
+): Promise<void> {
+  let query = transaction.db.deleteFrom('oauth_clients').where('service_id', '=', serviceId)
+  if (id !== undefined) query = query.where('id', '=', id)
+  for (const row of await query.returning('id').execute()) transaction.changed('client', row.id)
+}
+
 /** Stores a code by its hash. */
 export async function createOAuthCode(
   transaction: WriteTransaction,

@@ -87,6 +87,28 @@ export async function loadRoutes(db: Executor): Promise<{ seq: number; routes: S
   return { seq, routes: rows.map(toRoute) }
 }
 
+/** The published route of this routespec. */
+export async function findRoute(db: Executor, routespec: string): Promise<StoredRoute | undefined> {
+  const row = await db
+    .selectFrom('routes')
+    .selectAll()
+    .where('routespec', '=', routespec)
+    .where('deleted', '=', 0)
+    .executeTakeFirst()
+  return row && toRoute(row)
+}
+
+/** Published routes to services. */
+export async function listServiceRoutes(db: Executor): Promise<StoredRoute[]> {
+  const rows = await db
+    .selectFrom('routes')
+    .selectAll()
+    .where('data', 'like', '{"service":%')
+    .where('deleted', '=', 0)
+    .execute()
+  return rows.map(toRoute)
+}
+
 function toRoute(row: Selectable<Schema['routes']>): StoredRoute {
   return {
     routespec: row.routespec,

@@ -33,6 +33,15 @@ export interface Schema {
     info: string
     display: number
     from_config: number
+    command: string
+    oauth_no_confirm: number
+  }
+  service_runs: {
+    name: string
+    run_id: string
+    fingerprint: string
+    state: string
+    started_at: number
   }
   servers: {
     id: Id

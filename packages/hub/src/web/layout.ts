@@ -7,6 +7,13 @@ import { assetUrl } from './static-assets.ts'
 export interface PageUser {
   readonly name: string
   readonly isAdmin: boolean
+  /** Services with pages that this person may open. */
+  readonly services?: readonly ServiceLink[]
+}
+
+export interface ServiceLink {
+  readonly name: string
+  readonly href: string
 }
 
 export interface LayoutConfig {
@@ -85,8 +92,16 @@ function navigation(hubPrefix: string, user: PageUser): Html {
 <a href="${hubPrefix}home">Home</a>
 <a href="${hubPrefix}token">Token</a>
 ${user.isAdmin && html`<a href="${hubPrefix}admin">Admin</a>`}
+${serviceLinks(user.services ?? [])}
 </nav>
 <div class="whoami"><span>${user.name}</span> <a id="logout" href="${hubPrefix}logout">Log out</a></div>`
+}
+
+function serviceLinks(services: readonly ServiceLink[]): Html | undefined {
+  if (services.length === 0) return undefined
+  return html`<details class="services"><summary>Services</summary><ul>
+${services.map(({ name, href }) => html`<li><a href="${href}">${name}</a></li>`)}
+</ul></details>`
 }
 
 function announcement(config: LayoutConfig, page: AnnouncementPage | undefined) {

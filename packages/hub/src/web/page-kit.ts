@@ -5,6 +5,7 @@ import { browserOrigin } from './client-address.ts'
 import type { RequestIdentity } from './identify.ts'
 import { type PageContent, type PageUser, renderPage } from './layout.ts'
 import { validateNextUrl } from './next-url.ts'
+import { listServiceLinks } from './service-links.ts'
 import type { AccessDecision, ServerResource, SignedIn, WebDeps } from './web-deps.ts'
 
 /** One request for a page. */
@@ -141,8 +142,10 @@ export function xsrf(exchange: Exchange): string {
 }
 
 async function pageUser(deps: WebDeps, viewer: SignedIn): Promise<PageUser> {
-  const decision = await deps.decide(viewer.principal, 'admin-ui')
-  return { name: viewer.user.name, isAdmin: decision === 'allowed' }
+  const { principal, user } = viewer
+  const decision = await deps.decide(principal, 'admin-ui')
+  const services = await listServiceLinks(deps, principal)
+  return { name: user.name, isAdmin: decision === 'allowed', services }
 }
 
 /** A field of a form or query: the last value, not trimmed; `''` when absent. */

@@ -40,6 +40,7 @@ const settings: ApiSettings = {
   allowExistingInvalidNamedServers: 'allow-start',
   tokenExpiresInMaxSeconds: 0,
   adminAccess: false,
+  trustTokens: false,
   usernameRules: {},
   headers: {},
   spawner: { class: 'fake', version: '1' },

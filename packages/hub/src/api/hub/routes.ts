@@ -16,7 +16,7 @@ import {
   InfoModel,
   VersionModel,
 } from './schemas.ts'
-import { loadServiceView } from './service-view.ts'
+import { loadServiceView } from '../services/views.ts'
 
 export function registerHubRoutes(app: ApiApp, deps: ApiDeps): void {
   registerVersion(app)

@@ -11,8 +11,9 @@ import {
   stringSet,
   struct,
 } from '../codecs-lists.ts'
-import { days, lifetime, secretBytes } from '../codecs-units.ts'
+import { days, duration, lifetime, secretBytes } from '../codecs-units.ts'
 import { computed, defineOptions } from '../option.ts'
+import { services } from './services.ts'
 
 const role = struct({
   name: required(text),
@@ -35,22 +36,6 @@ const groupOrMembers: Codec<ReturnType<typeof group.decode>> = {
     return group.decode({ users: [...(value as Iterable<unknown>)] }, context)
   },
 }
-
-const service = struct(
-  {
-    name: required(text),
-    admin: optional(boolean),
-    api_token: optional(text),
-    url: optional(text),
-    display: optional(boolean),
-    info: optional(jsonObject),
-    oauth_client_id: optional(text),
-    oauth_redirect_uri: optional(text),
-    oauth_no_confirm: optional(boolean),
-    oauth_client_allowed_scopes: optional(stringList),
-  },
-  { ignored: ['command', 'cwd', 'environment', 'user', 'timeout', 'oauth_roles', 'hub_routespec'] },
-)
 
 const customScope = struct({ description: required(text), subscopes: optional(stringList) })
 
@@ -86,10 +71,16 @@ export const accessOptions = defineOptions({
     summary: 'Configured tokens are random enough to be hashed in one round.',
   },
   services: {
-    type: listOf(service),
+    type: services,
     default: [],
     secret: true,
-    summary: 'Programs with an identity of their own: name, api_token, url and the like.',
+    summary: 'Programs with an identity of their own: name, api_token, url, command and the like.',
+  },
+  service_check_interval: {
+    type: duration(),
+    default: 60,
+    as: 'serviceCheckIntervalMs',
+    summary: 'Seconds between checks that services with a URL answer; 0 for none.',
   },
   load_roles: {
     type: listOf(role),

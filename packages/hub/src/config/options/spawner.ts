@@ -1,18 +1,9 @@
 import { boolean, fixedText, float, integer, nullable, oneOf, port, text } from '../codecs.ts'
 import { command, jsonObject, mapOf, stringList } from '../codecs-lists.ts'
-import { type Codec, mismatch } from '../codec.ts'
+import type { Codec } from '../codec.ts'
 import { byteSize, duration, publicUrl } from '../codecs-units.ts'
 import { defineOptions } from '../option.ts'
-
-/** Environment values: numbers and booleans are written as Python would print them. */
-const environmentValue: Codec<string> = {
-  ...text,
-  decode(value, context) {
-    if (typeof value === 'number') return String(value)
-    if (typeof value === 'boolean') return value ? 'True' : 'False'
-    return typeof value === 'string' ? text.decode(value, context) : mismatch('a string', value)
-  },
-}
+import { environmentValue } from './environment-value.ts'
 
 /** What every spawner has. */
 export const spawnerOptions = defineOptions({
