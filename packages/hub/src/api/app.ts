@@ -9,6 +9,7 @@ import { registerDocsPage } from './docs-page.ts'
 import { registerEdgeRoutes } from './edge/routes.ts'
 import { sendApiError } from './errors.ts'
 import { StreamRegistry } from './event-stream.ts'
+import { registerGroupRoutes } from './groups/routes.ts'
 import { finishAnswer, setApiHeaders } from './headers.ts'
 import { registerHubRoutes } from './hub/routes.ts'
 import { collectMethods } from './methods.ts'
@@ -62,7 +63,7 @@ function registerResources(api: ApiApp, deps: ApiDeps): void {
   api.addHook('onRequest', (request, reply) => authorize(deps, request, reply))
   api.addHook('preValidation', async (request) => {
     const { body, checkFirst } = request.routeOptions.config
-    if (body === 'optional') applyBodyRule(request, body)
+    if (body === 'optional' || body === 'nullable') applyBodyRule(request, body)
     await checkFirst?.(request)
     if (body === 'required') applyBodyRule(request, body)
   })
@@ -80,6 +81,7 @@ function registerResources(api: ApiApp, deps: ApiDeps): void {
   registerServerRoutes(api, { deps, streams })
   registerTokenRoutes(api, deps)
   registerServiceRoutes(api, deps)
+  registerGroupRoutes(api, deps)
   registerEdgeRoutes(api, { deps, streams: edgeStreams })
   registerDocument(api)
   completeMethods()

@@ -6,9 +6,10 @@ export const maxBodyBytes = 1_048_576
 
 /**
  * What a missing or falsy body (`null`, `{}`, `[]`, `""`, `0`, `false`) means.
- * `optional` reads it as `{}`; `required` refuses a missing one and leaves the rest to the schema.
+ * `optional` reads it as `{}`, `nullable` does so for a missing one and `null`; `required` refuses
+ * a missing one and leaves the rest to the schema.
  */
-export type BodyRule = 'optional' | 'required'
+export type BodyRule = 'optional' | 'nullable' | 'required'
 
 /**
  * Parses every body as JSON whatever its `Content-Type`: the credentials have decided already
@@ -49,6 +50,8 @@ export function ignoreContentType(request: FastifyRequest): void {
 export function applyBodyRule(request: FastifyRequest, rule: BodyRule): void {
   if (rule === 'optional') {
     if (isFalsyBody(request.body)) request.body = {}
+  } else if (rule === 'nullable') {
+    request.body ??= {}
   } else if (request.body === undefined) {
     throw new HubError('body_invalid', { message: 'A JSON body is needed' })
   }

@@ -10,6 +10,7 @@ const tags = [
   { name: 'users', description: 'People.' },
   { name: 'servers', description: 'Single-user servers and their lives.' },
   { name: 'tokens', description: 'API tokens.' },
+  { name: 'groups', description: 'Sets of users.' },
 ]
 
 /** Collects the routes that are registered after it into an OpenAPI 3.1 document. */
@@ -66,7 +67,9 @@ function describeRoute(
   return {
     ...schema,
     ...(description !== '' && { description }),
-    ...(route.config?.body === 'optional' && { body: markOptional(schema?.body) }),
+    ...((route.config?.body === 'optional' || route.config?.body === 'nullable') && {
+      body: markOptional(schema?.body),
+    }),
     security: access?.kind === 'public' ? [] : toSecurity(needed),
   }
 }

@@ -4,6 +4,7 @@ import { HubError } from '../domain/errors.ts'
 import type { User } from '../domain/records.ts'
 import { type JsonObject, parseStoredObject } from '../util/json.ts'
 import type { Executor } from './dialects/dialect.ts'
+import { toInList } from './lists.ts'
 import { toDate, toDateOrNull, toFlag } from './rows.ts'
 import type { Schema } from './schema.ts'
 import type { WriteTransaction } from './store.ts'
@@ -16,6 +17,21 @@ export async function findUser(db: Executor, name: string): Promise<User | undef
 export async function findUserById(db: Executor, id: number): Promise<User | undefined> {
   const row = await db.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst()
   return row && toUser(row)
+}
+
+/** Ids by name, in the order of the ids; names of nobody are left out. */
+export async function findUserIds(
+  db: Executor,
+  names: readonly string[],
+): Promise<Map<string, number>> {
+  if (names.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('users')
+    .select(['id', 'name'])
+    .where('name', 'in', toInList(names, ''))
+    .orderBy('id')
+    .execute()
+  return new Map(rows.map(({ id, name }) => [name, id]))
 }
 
 /** By the content of a login cookie. */
@@ -256,7 +272,7 @@ function filterUsers<O>(from: UserFilter<O>, query: UserQuery): UserFilter<O> {
   if (selection.kind === 'some') {
     filtered = filtered.where((eb) =>
       eb.or([
-        eb('users.name', 'in', orNothing(selection.users)),
+        eb('users.name', 'in', toInList(selection.users, '/')),
         eb(
           'users.id',
           'in',
@@ -264,7 +280,7 @@ function filterUsers<O>(from: UserFilter<O>, query: UserQuery): UserFilter<O> {
             .selectFrom('group_members')
             .innerJoin('groups', 'groups.id', 'group_members.group_id')
             .select('group_members.user_id')
-            .where('groups.name', 'in', orNothing(selection.groups)),
+            .where('groups.name', 'in', toInList(selection.groups, '')),
         ),
       ]),
     )
@@ -287,11 +303,6 @@ function filterUsers<O>(from: UserFilter<O>, query: UserQuery): UserFilter<O> {
     })
   }
   return filtered
-}
-
-/** `in ()` is not SQL: an empty list becomes one that matches nothing (no user name holds a slash). */
-function orNothing(names: readonly string[]): string[] {
-  return names.length === 0 ? ['/'] : [...names]
 }
 
 function toUser(row: Selectable<Schema['users']>): User {
