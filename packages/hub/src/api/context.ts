@@ -7,15 +7,14 @@ import type { UsernameRules } from '../domain/names.ts'
 import type { ScopeRules } from '../access/scope-rules.ts'
 import type { Lifecycle } from '../lifecycle/lifecycle.ts'
 import type { InvalidNamePolicy } from '../lifecycle/named-servers.ts'
+import type { Place } from '../domain/urls.ts'
 import type { Store } from '../storage/store.ts'
 import type { Json } from '../util/json.ts'
 import type { Sessions } from '../web/identify.ts'
 import type { EdgeHub } from './edge/edge-hub.ts'
 
 /** What the API depends on from the configuration; mapped by `main`. */
-export interface ApiSettings {
-  /** Begins and ends with `/`. */
-  readonly baseUrl: string
+export interface ApiSettings extends Place {
   /** `{baseUrl}hub/`. */
   readonly hubPrefix: string
   /** `JupyterHub.public_url`: fills the `full_*` fields. Ends in the base URL. */

@@ -20,7 +20,7 @@ import { parseCustomScopes } from '../rbac/custom-scopes.ts'
 import type { DataFolder } from '../startup/data-folder.ts'
 import { settleInvalidServerNames } from '../startup/invalid-server-names.ts'
 import { loadInitialContent } from '../startup/initial-content.ts'
-import { putRoute } from '../storage/routes.ts'
+import { settleRoutes } from '../startup/routes.ts'
 import type { Store } from '../storage/store.ts'
 import { deleteTokens } from '../storage/tokens.ts'
 import { type AccountsDeps, createSetupLink } from '../web/accounts.ts'
@@ -32,6 +32,7 @@ import { registerPages } from '../web/register-pages.ts'
 import type { WebDeps } from '../web/web-deps.ts'
 import { createAuthenticator } from './authenticators.ts'
 import { createHttpApp } from './http-app.ts'
+import { extraRoutes, hubRoutespec } from './public-address.ts'
 import {
   apiSettings,
   hubConnectUrl,
@@ -82,7 +83,12 @@ export async function startHub(input: HubInput): Promise<Hub> {
     logger,
     now: now(),
   })
-  await publishHubRoute(store, config)
+  const hub = {
+    routespec: hubRoutespec(config),
+    target: new URL(hubConnectUrl(config)).origin,
+  }
+  const lifecycleOptions = lifecycleSettings(settingsInput)
+  await settleRoutes(store, { hub, extra: extraRoutes(config) }, lifecycleOptions)
 
   const principals = createPrincipals({ store, rules, now })
   const sessions = new Sessions(sessionConfig(settingsInput), principals)
@@ -96,7 +102,7 @@ export async function startHub(input: HubInput): Promise<Hub> {
   const lifecycle = await createLifecycle(
     {
       store,
-      settings: lifecycleSettings(settingsInput),
+      settings: lifecycleOptions,
       now,
       spawnerId: config.JupyterHub.spawner,
       spawnerOf: createSpawners({
@@ -180,17 +186,6 @@ export async function startHub(input: HubInput): Promise<Hub> {
       principals.close()
     },
   }
-}
-
-/** Everything that no other route takes is the hub's. */
-async function publishHubRoute(store: Store, config: Config): Promise<void> {
-  await store.write((tx) =>
-    putRoute(tx, {
-      routespec: config.JupyterHub.baseUrl,
-      target: new URL(hubConnectUrl(config)).origin,
-      data: { hub: true },
-    }),
-  )
 }
 
 function readCustomScopes(config: Config) {

@@ -11,6 +11,7 @@ import type { LoginRules } from '../web/authenticate.ts'
 import type { SessionConfig } from '../web/session-config.ts'
 import type { WebSettings } from '../web/web-deps.ts'
 import { readLogo } from './logo.ts'
+import { publicUrlOf, subdomainsOf } from './public-address.ts'
 
 const dayMs = 86_400_000
 /** Longer than the three waits of a stop together, so that the spawner ends before the hub gives up. */
@@ -60,12 +61,13 @@ export function lifecycleSettings(input: SettingsInput): LifecycleSettings {
   return {
     baseUrl: hub.baseUrl,
     hubApiUrl: connect ? new URL(apiUrl.pathname, connect).href : apiUrl.href,
-    publicUrl: hub.publicUrl,
+    subdomains: subdomainsOf(config),
+    publicUrl: publicUrlOf(config)?.href ?? '',
     cookieSecret,
     cookieOptions: cookieOptionsOf(config),
     cookieHostPrefixEnabled: hub.cookieHostPrefixEnabled,
     command: [...(spawner.cmd ?? ['jupyterhub-singleuser']), ...spawner.args],
-    bindIp: spawner.ip === '' ? '127.0.0.1' : spawner.ip,
+    bindIp: spawner.ip,
     bindPort: spawner.port,
     environment: spawner.environment,
     keptEnvironment: keptEnvironment(spawner.envKeep, env),
@@ -104,7 +106,9 @@ export function sessionConfig(input: SettingsInput): SessionConfig {
     cookieHostPrefix: hub.cookieHostPrefixEnabled,
     cookieOptions: cookieAttributes(cookieOptionsOf(config)),
     xsrfCookieOptions: cookieAttributes((hub.webSettings.xsrfCookieKwargs ?? {}) as JsonObject),
-    publicUrl: hub.publicUrl === '' ? undefined : new URL(hub.publicUrl),
+    publicUrl: publicUrlOf(config),
+    cookieDomain: subdomainsOf(config)?.domain,
+    subdomainHost: hub.subdomainHost === '' ? undefined : new URL(hub.subdomainHost),
     trustedDownstreamIps: hub.trustedDownstreamIps,
     xsrfAnonymousIpCidrs: list('JUPYTERHUB_XSRF_ANONYMOUS_IP_CIDRS'),
     xsrfAnonymousHeaders: list('JUPYTERHUB_XSRF_ANONYMOUS_ID_HEADERS'),
@@ -119,6 +123,7 @@ export function webSettings(input: SettingsInput): WebSettings {
   return {
     baseUrl: hub.baseUrl,
     hubPrefix: hubPrefixOf(config),
+    subdomains: subdomainsOf(config),
     announcement: vars['announcement'],
     pageAnnouncements: {
       ...(vars['announcement_login'] !== undefined && { login: vars['announcement_login'] }),
@@ -154,7 +159,8 @@ export function apiSettings(input: SettingsInput): ApiSettings {
   return {
     baseUrl: hub.baseUrl,
     hubPrefix: hubPrefixOf(config),
-    publicUrl: hub.publicUrl === '' ? undefined : new URL(hub.publicUrl),
+    subdomains: subdomainsOf(config),
+    publicUrl: publicUrlOf(config),
     pageDefaultLimit: hub.apiPageDefaultLimit,
     pageMaxLimit: hub.apiPageMaxLimit,
     slowSpawnTimeoutMs: hub.webSettings.slowSpawnTimeout ?? defaultSlowMs,

@@ -11,6 +11,7 @@ import { ensureSecretFile } from '../startup/secret-file.ts'
 import { openStore } from '../storage/open.ts'
 import { orreryVersion } from '../util/version.ts'
 import { type Hub, startHub, writePidFile } from './hub.ts'
+import { isHubCatchAll, publicUrlOf } from './public-address.ts'
 import { bracketed, hubConnectUrl, reachable } from './settings.ts'
 
 export interface StartInput {
@@ -111,12 +112,13 @@ async function startEdge(
     'api-ip': api.hostname.replace(/^\[|\]$/g, ''),
     'api-port': api.port || '80',
     'hub-url': hubUrl,
-    'default-target': new URL(hubUrl).origin,
+    ...(isHubCatchAll(config) && { 'default-target': new URL(hubUrl).origin }),
     'error-target': `${hubUrl}error`,
     'log-level': logLevel,
     'snapshot-file': join(dataFolder.path, 'edge-routes.json'),
   }
   const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value])
+  if (config.JupyterHub.subdomainHost !== '') args.push('--host-routing')
   return startEdgeProcess({
     command: [process.execPath, '--disable-warning=ExperimentalWarning', entryPath(), 'edge'],
     args,
@@ -133,9 +135,9 @@ function entryPath(): string {
 }
 
 function announce(config: Config, input: { logger: Logger; setupPath: string | undefined }): void {
-  const { ip, port, baseUrl, publicUrl } = config.JupyterHub
+  const { ip, port, baseUrl } = config.JupyterHub
   const host = ip === '' || ip === '0.0.0.0' || ip === '::' ? '127.0.0.1' : ip
-  const origin = publicUrl === '' ? `http://${bracketed(host)}:${port}` : new URL(publicUrl).origin
+  const origin = publicUrlOf(config)?.origin ?? `http://${bracketed(host)}:${port}`
   input.logger.info({}, `Orrery is now running at ${origin}${baseUrl}`)
   if (input.setupPath === undefined) return
   // For the person at the terminal, and not for the log: the link is a secret until it is used.

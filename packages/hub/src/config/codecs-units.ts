@@ -121,6 +121,24 @@ export const publicUrl: Codec<string> = {
   fromTexts: lastText,
 }
 
+/** Scheme, host and port; https where no scheme is given. `''` for none. */
+export const subdomainHost: Codec<string> = {
+  describe: 'scheme and host, such as https://hub.example',
+  decode(value, context) {
+    if (typeof value !== 'string') return mismatch(this.describe, value)
+    if (value === '') return value
+    if (!value.includes('://')) context.warn(`has no scheme: taken as https://${value}.`)
+    const text = value.includes('://') ? value : `https://${value}`
+    const url = URL.canParse(text) ? new URL(text) : undefined
+    const isHost = url?.pathname === '/' && url.search === '' && url.username === ''
+    if (url === undefined || !isHost || !/^https?:$/.test(url.protocol)) {
+      throw new ValueMismatch(`'${value}' is not ${this.describe}.`)
+    }
+    return url.origin
+  },
+  fromTexts: lastText,
+}
+
 export interface BindUrlParts {
   readonly scheme: 'http' | 'https'
   /** `''` is every address. */

@@ -39,7 +39,7 @@ export async function createLifecycle(
     },
     progress: (server, signal) =>
       followProgress(
-        { store: context.store, baseUrl: context.settings.baseUrl, serverId: server.id },
+        { store: context.store, place: context.settings, serverId: server.id },
         signal,
       ),
     async stopAll(actor, timeoutMs) {

@@ -1,6 +1,6 @@
 import type { Operation, Server } from '../domain/records.ts'
 import type { SpawnFailure } from '../domain/server-state.ts'
-import { serverPath } from '../domain/urls.ts'
+import { type Place, serverUrl } from '../domain/urls.ts'
 import {
   findLastSpawn,
   findOperation,
@@ -26,11 +26,8 @@ export const cancelledEvent: ProgressEvent = {
 }
 
 /** Source: contract rest-api §8.8. */
-export function readyEvent(
-  baseUrl: string,
-  server: Pick<Server, 'username' | 'name'>,
-): ProgressEvent {
-  const url = serverPath(baseUrl, server.username, server.name)
+export function readyEvent(place: Place, server: Pick<Server, 'username' | 'name'>): ProgressEvent {
+  const url = serverUrl(place, server.username, server.name)
   return {
     progress: 100,
     ready: true,
@@ -54,12 +51,12 @@ export function failedEvent(failure: SpawnFailure): ProgressEvent {
  * without a last event when `signal` aborts or the server is removed.
  */
 export async function* followProgress(
-  options: { store: Store; baseUrl: string; serverId: number },
+  options: { store: Store; place: Place; serverId: number },
   signal: AbortSignal,
 ): AsyncGenerator<ProgressEvent> {
-  const { store, baseUrl, serverId } = options
+  const { store, place, serverId } = options
   let after = 0
-  let lastPlace = 0
+  let lastInLine = 0
   const first = await findServerById(store.db, serverId)
   const isOver = first?.state.kind === 'ready' || first?.state.kind === 'stopped'
   const spawn = isOver ? undefined : await findLastSpawn(store.db, serverId)
@@ -79,15 +76,15 @@ export async function* followProgress(
           yield toProgressEvent(event.data)
         }
       }
-      const last = await lastEvent({ store, baseUrl, server, spawn })
+      const last = await lastEvent({ store, place, server, spawn })
       if (last !== undefined) {
         yield last
         return
       }
-      const place = spawn === undefined ? 0 : await placeInLine(store, spawn.id)
-      if (place !== 0 && place !== lastPlace) {
-        lastPlace = place
-        yield { progress: 0, message: waitingMessage(place) }
+      const inLine = spawn === undefined ? 0 : await placeInLine(store, spawn.id)
+      if (inLine !== 0 && inLine !== lastInLine) {
+        lastInLine = inLine
+        yield { progress: 0, message: waitingMessage(inLine) }
       }
       await change.changed
     } finally {
@@ -99,14 +96,14 @@ export async function* followProgress(
 /** The event that ends the stream, once the start is over. */
 async function lastEvent(input: {
   store: Store
-  baseUrl: string
+  place: Place
   server: Server
   spawn: Operation | undefined
 }): Promise<ProgressEvent | undefined> {
-  const { store, baseUrl, server, spawn } = input
+  const { store, place, server, spawn } = input
   switch (server.state.kind) {
     case 'ready':
-      return readyEvent(baseUrl, server)
+      return readyEvent(place, server)
     case 'stopped':
       return server.state.lastFailure === undefined
         ? cancelledEvent

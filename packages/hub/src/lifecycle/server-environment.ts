@@ -1,5 +1,5 @@
 import type { Server } from '../domain/records.ts'
-import { escapePathSegment, serverClientId, serverPath } from '../domain/urls.ts'
+import { escapePathSegment, serverClientId, serverPath, serverUrl } from '../domain/urls.ts'
 import type { BindAddress } from '../plugin-api/spawner.ts'
 import type { LifecycleSettings } from './settings.ts'
 
@@ -17,6 +17,7 @@ export interface EnvironmentInput {
 export function serverEnvironment(input: EnvironmentInput): Record<string, string> {
   const { server, apiToken, bind, settings } = input
   const prefix = serverPath(settings.baseUrl, server.username, server.name)
+  const url = serverUrl(settings, server.username, server.name)
   const fullName = `${server.username}/${server.name}`
   const accessScopes = JSON.stringify([
     `access:servers!server=${fullName}`,
@@ -33,7 +34,7 @@ export function serverEnvironment(input: EnvironmentInput): Record<string, strin
     }),
     JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED: settings.cookieHostPrefixEnabled ? '1' : '0',
     JUPYTERHUB_HOST: publicOrigin,
-    JUPYTERHUB_OAUTH_CALLBACK_URL: `${prefix}oauth_callback`,
+    JUPYTERHUB_OAUTH_CALLBACK_URL: `${url}oauth_callback`,
     JUPYTERHUB_OAUTH_SCOPES: accessScopes,
     JUPYTERHUB_OAUTH_ACCESS_SCOPES: accessScopes,
     JUPYTERHUB_OAUTH_CLIENT_ALLOWED_SCOPES: JSON.stringify(settings.oauthClientAllowedScopes),
@@ -44,7 +45,7 @@ export function serverEnvironment(input: EnvironmentInput): Record<string, strin
     JUPYTERHUB_BASE_URL: settings.baseUrl,
     JUPYTERHUB_SERVICE_PREFIX: prefix,
     JUPYTERHUB_SERVICE_URL: `http://${hostPart(bind.ip)}:${bind.port}${prefix}`,
-    JUPYTERHUB_PUBLIC_URL: publicOrigin === '' ? '' : `${publicOrigin}${prefix}`,
+    JUPYTERHUB_PUBLIC_URL: publicServerUrl(url, publicOrigin),
     JUPYTERHUB_PUBLIC_HUB_URL: publicOrigin === '' ? '' : `${publicOrigin}${settings.baseUrl}hub/`,
     ...limitVariables(settings),
     ...(settings.notebookDir !== '' && {
@@ -57,6 +58,11 @@ export function serverEnvironment(input: EnvironmentInput): Record<string, strin
     ...(settings.disableUserConfig && { JUPYTERHUB_DISABLE_USER_CONFIG: '1' }),
     ...settings.environment,
   }
+}
+
+function publicServerUrl(url: string, publicOrigin: string): string {
+  if (!url.startsWith('/')) return url // the user's own host
+  return publicOrigin === '' ? '' : `${publicOrigin}${url}`
 }
 
 function limitVariables({ limits }: LifecycleSettings): Record<string, string> {

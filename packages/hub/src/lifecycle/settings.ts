@@ -1,11 +1,10 @@
+import type { Place } from '../domain/urls.ts'
 import type { ServerLimits } from '../plugin-api/spawner.ts'
 import type { JsonObject } from '../util/json.ts'
 import type { NamingSettings } from './named-servers.ts'
 
 /** What the life of servers depends on; mapped from the configuration by `main`. */
-export interface LifecycleSettings extends NamingSettings {
-  /** Begins and ends with `/`. */
-  readonly baseUrl: string
+export interface LifecycleSettings extends NamingSettings, Place {
   /** Where servers reach the hub's API, such as `http://127.0.0.1:8081/hub/api`. */
   readonly hubApiUrl: string
   /** What users type, ending in the base URL; `''` when it is not configured. */

@@ -1,7 +1,7 @@
 import { HubError, messageOf } from '../domain/errors.ts'
 import type { Server } from '../domain/records.ts'
 import type { SpawnFailure } from '../domain/server-state.ts'
-import { serverClientId, serverPath } from '../domain/urls.ts'
+import { serverClientId, serverPath, serverRoutespec, serverUrl } from '../domain/urls.ts'
 import { type Spawner, SpawnRefused, type SpawnRequest } from '../plugin-api/spawner.ts'
 import { findRole } from '../storage/access.ts'
 import { putOAuthClient } from '../storage/oauth.ts'
@@ -150,7 +150,7 @@ async function registerServer(
     id: serverClientId(server.username, server.name),
     description: `Server at ${path}`,
     secretHash: hashToken(apiToken),
-    redirectUri: `${path}oauth_callback`,
+    redirectUri: `${serverUrl(settings, server.username, server.name)}oauth_callback`,
     allowedScopes: [
       ...new Set([
         ...settings.oauthClientAllowedScopes,
@@ -238,7 +238,7 @@ function publishRoute(
       throw new LeaseLost(work.operation.id)
     }
     return putRoute(tx, {
-      routespec: serverPath(context.settings.baseUrl, server.username, server.name),
+      routespec: serverRoutespec(context.settings, server.username, server.name),
       target: target.origin,
       data: { user: server.username, server_name: server.name },
     })

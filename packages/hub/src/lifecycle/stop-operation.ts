@@ -1,7 +1,7 @@
 import { messageOf } from '../domain/errors.ts'
 import type { Operation, Server } from '../domain/records.ts'
 import type { SpawnFailure } from '../domain/server-state.ts'
-import { serverPath } from '../domain/urls.ts'
+import { serverRoutespec } from '../domain/urls.ts'
 import { deleteClientsOfServer } from '../storage/oauth.ts'
 import { listOpenOperations, retryOperation, updateOperation } from '../storage/operations.ts'
 import { removeRoute } from '../storage/routes.ts'
@@ -51,7 +51,7 @@ async function unroute(context: WorkContext, work: Work, server: Server): Promis
     if (!(await updateOperation(tx, work.hold, { step: 'unrouted' }))) {
       throw new LeaseLost(work.operation.id)
     }
-    await removeRoute(tx, serverPath(context.settings.baseUrl, server.username, server.name))
+    await removeRoute(tx, serverRoutespec(context.settings, server.username, server.name))
   })
 }
 

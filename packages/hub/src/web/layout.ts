@@ -1,4 +1,5 @@
 import type { FastifyReply } from 'fastify'
+import type { Place } from '../domain/urls.ts'
 import { jupyterhubVersion, orreryVersion } from '../util/version.ts'
 import { type Html, html, trustedHtml } from './html.ts'
 import { assetUrl } from './static-assets.ts'
@@ -16,8 +17,7 @@ export interface ServiceLink {
   readonly href: string
 }
 
-export interface LayoutConfig {
-  readonly baseUrl: string
+export interface LayoutConfig extends Place {
   readonly hubPrefix: string
   /** HTML of the operator, shown on every page; `pages` replaces it on some. */
   readonly announcement?: string | undefined

@@ -1,6 +1,6 @@
 import { HubError } from '../domain/errors.ts'
 import type { Server, User } from '../domain/records.ts'
-import { escapePathSegment, serverPath } from '../domain/urls.ts'
+import { escapePathSegment, serverUrl as urlOfServer } from '../domain/urls.ts'
 import { findServer } from '../storage/servers.ts'
 import { findUser } from '../storage/users.ts'
 import { chooseNextUrl } from './next-url.ts'
@@ -34,7 +34,7 @@ export function serverPageUrl(
 }
 
 export function serverUrl(settings: WebSettings, username: string, serverName: string): string {
-  return serverPath(settings.baseUrl, username, serverName)
+  return urlOfServer(settings, username, serverName)
 }
 
 /** `{hub}api/users/U/server` or `…/servers/S`, as page scripts call it. */

@@ -1,6 +1,6 @@
 import type { Server } from '../../domain/records.ts'
 import { wirePending } from '../../domain/server-state.ts'
-import { escapePathSegment, serverPath } from '../../domain/urls.ts'
+import { escapePathSegment, serverUrl } from '../../domain/urls.ts'
 import type { ApiSettings } from '../context.ts'
 import { toWireTimeOrNull } from '../timestamps.ts'
 import type { ServerModel } from './schemas.ts'
@@ -9,13 +9,13 @@ import type { ServerModel } from './schemas.ts'
 export function viewServer(
   server: Server,
   options: {
-    settings: Pick<ApiSettings, 'baseUrl' | 'hubPrefix' | 'publicUrl'>
+    settings: Pick<ApiSettings, 'baseUrl' | 'subdomains' | 'hubPrefix' | 'publicUrl'>
     showState: boolean
   },
 ): ServerModel {
   const { settings, showState } = options
   const { kind } = server.state
-  const url = serverPath(settings.baseUrl, server.username, server.name)
+  const url = serverUrl(settings, server.username, server.name)
   const progressUrl = progressPath(settings.hubPrefix, server)
   return {
     name: server.name,
@@ -65,6 +65,8 @@ function progressPath(hubPrefix: string, server: Server): string {
     : `${user}/servers/${escapePathSegment(server.name)}/progress`
 }
 
+/** A URL with a host of its own stays. */
 function toPublic(publicUrl: URL | undefined, path: string): string | null {
+  if (!path.startsWith('/')) return path
   return publicUrl === undefined ? null : new URL(path, publicUrl).href
 }

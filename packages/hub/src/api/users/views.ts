@@ -1,6 +1,6 @@
 import type { Server, User } from '../../domain/records.ts'
 import { wirePending } from '../../domain/server-state.ts'
-import { serverPath } from '../../domain/urls.ts'
+import { serverUrl } from '../../domain/urls.ts'
 import type { ApiSettings } from '../context.ts'
 import type { UserModelKey, Viewer } from '../permissions.ts'
 import type { ServerModel } from '../servers/schemas.ts'
@@ -18,7 +18,7 @@ export interface UserRecord {
 
 export interface UserViewOptions {
   readonly viewer: Viewer
-  readonly settings: Pick<ApiSettings, 'baseUrl' | 'hubPrefix' | 'publicUrl'>
+  readonly settings: Pick<ApiSettings, 'baseUrl' | 'subdomains' | 'hubPrefix' | 'publicUrl'>
   readonly includeStopped: boolean
 }
 
@@ -54,7 +54,7 @@ function userValue(key: UserModelKey, record: UserRecord, options: UserViewOptio
     case 'groups':
       return record.groups
     case 'server':
-      return kind === 'ready' ? serverPath(options.settings.baseUrl, user.name, '') : null
+      return kind === 'ready' ? serverUrl(options.settings, user.name, '') : null
     case 'pending':
       return wirePending[kind]
     case 'created':

@@ -1,6 +1,6 @@
-import { urlPrefix, httpUrl, parseBindUrl, publicUrl } from '../codecs-units.ts'
+import { httpUrl, parseBindUrl, publicUrl, subdomainHost, urlPrefix } from '../codecs-units.ts'
 import { stringList } from '../codecs-lists.ts'
-import { port, text } from '../codecs.ts'
+import { oneOf, port, text } from '../codecs.ts'
 import { proxyClass } from '../class-names.ts'
 import { computed, defineOptions, type ReadOption } from '../option.ts'
 
@@ -37,6 +37,23 @@ export const networkOptions = defineOptions({
     type: publicUrl,
     default: '',
     summary: 'URL that people type, where it cannot be told from their requests.',
+  },
+  subdomain_host: {
+    type: subdomainHost,
+    default: '',
+    summary:
+      'Scheme and host, such as https://hub.example, below which every user and service gets a host of its own.',
+  },
+  subdomain_hook: {
+    type: oneOf('idna', 'legacy'),
+    default: 'idna',
+    summary: 'How those host names are made of names.',
+  },
+  hub_routespec: {
+    type: text,
+    default: '',
+    summary:
+      "Route of the hub in the proxy; base_url, or '/' with subdomain_host, when empty. '/hub/api/' lets only the API through.",
   },
   hub_ip: {
     type: text,

@@ -1,5 +1,5 @@
 import { boolean, oneOf, text } from '../codecs.ts'
-import { command } from '../codecs-lists.ts'
+import { command, mapOf } from '../codecs-lists.ts'
 import { duration, publicUrl } from '../codecs-units.ts'
 import { computed, defineOptions } from '../option.ts'
 
@@ -8,6 +8,12 @@ export const proxyOptions = defineOptions({
     type: boolean,
     default: true,
     summary: 'The hub starts and stops the proxy; otherwise it runs by itself.',
+  },
+  extra_routes: {
+    type: mapOf(publicUrl),
+    default: {},
+    summary:
+      'Further routes of the proxy and their targets; with subdomain_host they begin with a host name, else with a slash.',
   },
 })
 

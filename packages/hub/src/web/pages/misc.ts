@@ -1,6 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { HubError } from '../../domain/errors.ts'
-import { escapePathSegment } from '../../domain/urls.ts'
 import { renderErrorPage } from '../error-page.ts'
 import { jupyterhubVersion } from '../../util/version.ts'
 import {
@@ -14,6 +13,7 @@ import {
   signedIn,
   xsrf,
 } from '../page-kit.ts'
+import { serverPageUrl, serverUrl } from '../server-pages.ts'
 import type { SignedIn, WebDeps } from '../web-deps.ts'
 
 const maxReportLogLength = 4096
@@ -50,12 +50,12 @@ async function errorPage(exchange: Exchange): Promise<string> {
 
 async function userRedirect(exchange: Exchange & { viewer: SignedIn }): Promise<string> {
   const { deps, request, viewer } = exchange
-  const { baseUrl, hubPrefix, defaultServerName } = deps.settings
-  const rest = request.url.slice(`${hubPrefix}user-redirect/`.length)
-  const server = defaultServerName === '' ? '' : `/${escapePathSegment(defaultServerName)}`
-  const home = `${escapePathSegment(viewer.user.name)}${server}`
-  const next = encodeURIComponent(`${baseUrl}user/${home}/${rest}`)
-  return redirect(exchange, `${hubPrefix}spawn/${home}?next=${next}`)
+  const { settings } = deps
+  const rest = request.url.slice(`${settings.hubPrefix}user-redirect/`.length)
+  const target = { username: viewer.user.name, serverName: settings.defaultServerName }
+  const next = `${serverUrl(settings, target.username, target.serverName)}${rest}`
+  const spawn = serverPageUrl(settings, { page: 'spawn', ...target })
+  return redirect(exchange, `${spawn}?next=${encodeURIComponent(next)}`)
 }
 
 async function cspReport(exchange: Exchange): Promise<string> {

@@ -96,7 +96,9 @@ async function redirectToServer(exchange: Exchange): Promise<string> {
   }
   url.searchParams.set('redirects', String(redirects + 1))
   request.log.debug({ redirects }, 'server is ready but its request came to the hub')
-  return redirect(exchange, `${url.pathname.replace(/^\/+/, '/')}${url.search}`)
+  const username = splitUserPath(exchange).segments[0] ?? ''
+  const origin = deps.settings.subdomains?.userOrigin(username) ?? ''
+  return redirect(exchange, `${origin}${url.pathname.replace(/^\/+/, '/')}${url.search}`)
 }
 
 /** Whatever the state, as the reference answers writes. */
