@@ -1,6 +1,6 @@
 import { findOAuthClient } from '../storage/oauth.ts'
 import type { Change, ChangeTopic } from '../storage/bus.ts'
-import { listRolesOfService, listRolesOfUser, loadMemberships } from '../storage/access.ts'
+import { listGroupIdsOf, listRolesOfService, listRolesOfUser } from '../storage/access.ts'
 import type { Store } from '../storage/store.ts'
 import { sha256Hex } from '../storage/token-hash.ts'
 import { findTokenByValue, hubClientId, type StoredToken } from '../storage/tokens.ts'
@@ -9,6 +9,7 @@ import type { User } from '../domain/records.ts'
 import { identifyScopes } from '../rbac/expand.ts'
 import { accessScopeOf, type ClientTarget, findClientTarget } from './client-target.ts'
 import { type Dependent, DependentCache } from './dependent-cache.ts'
+import { MembershipIndex } from './membership-index.ts'
 import type { Membership, Principal, Principals } from './principal.ts'
 import type { ScopeRules } from './scope-rules.ts'
 import { loadSharedAccess } from './shares.ts'
@@ -27,7 +28,6 @@ const maxServices = 10_000
 /** Longer texts are no tokens: nothing stores one. */
 const maxTokenLength = 1024
 const serverNotePrefix = 'Server at '
-const noGroups: ReadonlySet<string> = new Set()
 
 /** A user or service with what it may do, before any token narrows it. */
 interface Owner {
@@ -52,7 +52,7 @@ class CachedPrincipals implements Principals {
   readonly #users: DependentCache<Owner>
   readonly #cookies: DependentCache<Principal>
   readonly #services: DependentCache<Owner>
-  readonly #membership: DependentCache<Membership>
+  readonly #membership: MembershipIndex
   readonly #caches: readonly DependentCache<unknown>[]
   readonly close: () => void
 
@@ -65,8 +65,8 @@ class CachedPrincipals implements Principals {
     this.#users = new DependentCache({ maxEntries: maxUsers, now })
     this.#cookies = new DependentCache({ maxEntries: maxUsers, now })
     this.#services = new DependentCache({ maxEntries: maxServices, now })
-    this.#membership = new DependentCache({ maxEntries: 1, now })
-    this.#caches = [this.#tokens, this.#users, this.#cookies, this.#services, this.#membership]
+    this.#membership = new MembershipIndex(this.#store)
+    this.#caches = [this.#tokens, this.#users, this.#cookies, this.#services]
     this.close = this.#store.bus.on(topics, (change) => this.#hear(change))
   }
 
@@ -97,16 +97,12 @@ class CachedPrincipals implements Principals {
     return (await this.#findUser(userId))?.value.rawScopes ?? []
   }
 
-  async loadMembership(): Promise<Membership> {
-    const found = await this.#membership.get('all', async () => {
-      const groupsOf = await loadMemberships(this.#store.db)
-      const value: Membership = (username) => groupsOf.get(username) ?? noGroups
-      return { value, dependsOn: ['memberships'], validUntil: Infinity }
-    })
-    return found?.value ?? (() => noGroups)
+  loadMembership(): Promise<Membership> {
+    return this.#membership.load()
   }
 
   #hear(change: Change | undefined): void {
+    this.#membership.hear(change)
     const names = change && invalidatedBy[change.topic]?.(change.id)
     for (const cache of this.#caches) {
       if (change === undefined) cache.clear()
@@ -124,12 +120,19 @@ class CachedPrincipals implements Principals {
     if (user === undefined) return undefined
     const { direct, throughGroups } = await listRolesOfUser(db, id)
     const rawScopes = [...direct, ...throughGroups].flatMap((role) => role.scopes)
+    const groupIds = await listGroupIdsOf(db, id)
     const shared = await loadSharedAccess(db, id, this.#now())
     const scopes = this.#rules.expand([...rawScopes, ...shared.scopes], {
       owner: { kind: 'user', name: user.name },
     })
-    const dependsOn = [`user:${id}`, 'roles', 'groups', 'shares']
-    if (shared.scopes.length > 0) dependsOn.push('shared-servers')
+    const dependsOn = [
+      `user:${id}`,
+      'roles',
+      `shares:user:${id}`,
+      // Whoever joins a group is announced as a user.
+      ...groupIds.flatMap((groupId) => [`group:${groupId}`, `shares:group:${groupId}`]),
+      ...shared.dependsOn,
+    ]
     return {
       value: { principal: toPrincipal(user, scopes), rawScopes },
       dependsOn,
@@ -226,16 +229,17 @@ class CachedPrincipals implements Principals {
 
 /** What each announcement puts in doubt; topics that are not here concern no principal. */
 const invalidatedBy: Partial<Record<ChangeTopic, (id: number | string) => readonly string[]>> = {
-  // A rename moves memberships and the owners' names in share scopes.
-  user: (id) => [`user:${id}`, 'memberships', 'shared-servers'],
-  group: () => ['groups', 'memberships'],
+  // A new name or group moves what filters reach.
+  user: (id) => [`user:${id}`, 'memberships'],
+  group: (id) => [`group:${id}`, 'memberships'],
   role: () => ['roles'],
   service: (id) => [`service:${id}`],
-  share: () => ['shares'],
+  // With whom: `user:5`, `group:7`.
+  share: (id) => [`shares:${id}`],
   token: (id) => [`token:${id}`],
   // Its tokens go with it, by cascade, and are not announced one by one.
   client: (id) => [`client:${id}`],
-  server: (id) => [`server:${id}`, 'shared-servers'],
+  server: (id) => [`server:${id}`],
 }
 
 const topics: readonly ChangeTopic[] = [

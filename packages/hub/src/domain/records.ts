@@ -155,6 +155,45 @@ export interface ServiceRun {
   readonly startedAt: Date
 }
 
+/** A server as those see it with whom it is shared. */
+export interface SharedServer {
+  readonly id: number
+  readonly ownerId: number
+  readonly ownerName: string
+  /** `''` is the default server. */
+  readonly name: string
+  readonly ready: boolean
+}
+
+/** A user or group that something is shared with. */
+export interface ShareRecipient {
+  readonly kind: 'user' | 'group'
+  readonly id: number
+  readonly name: string
+}
+
+/** What one user or group may do to one server of somebody else. */
+export interface Share {
+  readonly id: number
+  readonly server: SharedServer
+  readonly recipient: ShareRecipient
+  /** Names of scopes, sorted, without the filter to the server that each of them has. */
+  readonly scopes: readonly string[]
+  readonly createdAt: Date
+}
+
+/** Something that its holder may turn into a {@link Share}; only a hash of the code is kept. */
+export interface ShareCode {
+  readonly id: number
+  readonly server: SharedServer
+  /** As those of a {@link Share}. */
+  readonly scopes: readonly string[]
+  readonly createdAt: Date
+  readonly expiresAt: Date
+  readonly exchangeCount: number
+  readonly lastExchangedAt: Date | null
+}
+
 /** A route as the edge is told of it. `seq` grows with every change of the table. */
 export interface StoredRoute {
   readonly routespec: string

@@ -4,6 +4,7 @@ import { holdLease } from '../storage/leases.ts'
 import { purgeOAuthCodes } from '../storage/oauth.ts'
 import { purgeOperations } from '../storage/operations.ts'
 import type { Store } from '../storage/store.ts'
+import { purgeShareCodes } from '../storage/share-codes.ts'
 import { deleteTokens } from '../storage/tokens.ts'
 import type { LifecycleLogger } from './work-context.ts'
 
@@ -35,6 +36,7 @@ export function startHousekeeping(options: {
       await purgeAudit(tx, before(auditKeptMs))
       await tx.db.deleteFrom('setup_links').where('expires_at', '<', at.getTime()).execute()
       await tx.db.deleteFrom('shares').where('expires_at', '<', at.getTime()).execute()
+      await purgeShareCodes(tx, at)
     })
   }
   const run = () => {

@@ -5,11 +5,12 @@ import { join } from 'node:path'
 import Fastify, { type FastifyInstance, type LightMyRequestResponse } from 'fastify'
 import { createPrincipals } from '../access/principals.ts'
 import { createScopeRules } from '../access/rbac-rules.ts'
-import type { User } from '../domain/records.ts'
+import type { Share, User } from '../domain/records.ts'
 import { putRole } from '../storage/access.ts'
 import { putOAuthClient } from '../storage/oauth.ts'
 import { openStore } from '../storage/open.ts'
 import { ensureServer } from '../storage/servers.ts'
+import { grantShare } from '../storage/shares.ts'
 import type { Store } from '../storage/store.ts'
 import { hashToken } from '../storage/token-hash.ts'
 import { createUser } from '../storage/users.ts'
@@ -30,11 +31,7 @@ export interface TestProvider {
   addUser(name: string): Promise<User>
   /** The user's default server with its OAuth client. */
   addServer(owner: User, allowedScopes?: readonly string[]): Promise<{ id: number; client: string }>
-  share(
-    serverId: number,
-    owner: User,
-    to: { userId: number } | { groupId: number },
-  ): Promise<number>
+  share(serverId: number, owner: User, to: { userId: number } | { groupId: number }): Promise<Share>
   browser(user: User): TestBrowser
   token(
     fields: Record<string, string>,
@@ -161,24 +158,14 @@ async function share(
     to: { userId: number } | { groupId: number }
     now: Date
   },
-): Promise<number> {
+): Promise<Share> {
   const { serverId, owner, to, now } = input
-  return store.write(async (tx) => {
-    const { id } = await tx.db
-      .insertInto('shares')
-      .values({
-        owner_id: owner.id,
-        server_id: serverId,
-        user_id: 'userId' in to ? to.userId : null,
-        group_id: 'groupId' in to ? to.groupId : null,
-        scopes: JSON.stringify([`access:servers!server=${owner.name}/`]),
-        created_at: now.getTime(),
-      })
-      .returning('id')
-      .executeTakeFirstOrThrow()
-    tx.changed('share', id)
-    return id
-  })
+  const recipient =
+    'userId' in to
+      ? ({ kind: 'user', id: to.userId } as const)
+      : ({ kind: 'group', id: to.groupId } as const)
+  const server = { id: serverId, ownerId: owner.id }
+  return store.write((tx) => grantShare(tx, { server, recipient, scopes: ['access:servers'], now }))
 }
 
 function createBrowser(app: FastifyInstance, login: string): TestBrowser {

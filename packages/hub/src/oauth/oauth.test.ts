@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { addGroupMember, ensureGroup } from '../storage/groups.ts'
 import { deleteClientsOfServer, putOAuthClient } from '../storage/oauth.ts'
 import { toScopeStrings } from '../rbac/scope-set.ts'
+import { deleteShare } from '../storage/shares.ts'
 import { createToken, deleteTokens } from '../storage/tokens.ts'
 import type { User } from '../domain/records.ts'
 import {
@@ -216,13 +217,10 @@ describe('authorize', () => {
     const browser = provider.browser(bob)
     const refused = await browser.authorize(request())
     expect([refused.statusCode, refused.headers['content-type']]).toEqual([403, 'text/html'])
-    const shareId = await provider.share(server.id, ada, { userId: bob.id })
+    const share = await provider.share(server.id, ada, { userId: bob.id })
     const page = await browser.authorize(request())
     expect(page.statusCode).toBe(200)
-    await provider.store.write(async (tx) => {
-      await tx.db.deleteFrom('shares').where('id', '=', shareId).execute()
-      tx.changed('share', shareId)
-    })
+    await provider.store.write((tx) => deleteShare(tx, share))
     expect((await browser.confirm(request(), page.body)).statusCode).toBe(403)
   })
 
@@ -253,7 +251,7 @@ describe('shared servers', () => {
       return id
     })
     const to = kind === 'user' ? { userId: bob.id } : { groupId }
-    const shareId = await provider.share(server.id, ada, to)
+    const share = await provider.share(server.id, ada, to)
     const browser = provider.browser(bob)
     const page = await browser.authorize(request())
     expect(page.body).toContain('Authorize access')
@@ -264,20 +262,17 @@ describe('shared servers', () => {
     // Contract scopes-and-roles §12.3, examples 78 and 79 (as intended, D18).
     expect(await scopesOf(token)).toEqual(reached)
     expect((await browser.authorize(request())).statusCode).toBe(302)
-    await provider.store.write(async (tx) => {
-      await tx.db.deleteFrom('shares').where('id', '=', shareId).execute()
-      tx.changed('share', shareId)
-    })
+    await provider.store.write((tx) => deleteShare(tx, share))
     expect(await scopesOf(token)).toEqual(identity('bob'))
   })
 
   test('a share ends at its instant, without an announcement', async () => {
-    const shareId = await provider.share(server.id, ada, { userId: bob.id })
+    const share = await provider.share(server.id, ada, { userId: bob.id })
     await provider.store.write((tx) =>
       tx.db
         .updateTable('shares')
         .set({ expires_at: provider.clock.now.getTime() + 1000 })
-        .where('id', '=', shareId)
+        .where('id', '=', share.id)
         .execute(),
     )
     const access = async () => (await provider.principals.findUserById(bob.id))?.scopes

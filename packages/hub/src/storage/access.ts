@@ -2,6 +2,8 @@ import { sql } from 'kysely'
 import type { Executor } from './dialects/dialect.ts'
 import type { Role } from '../domain/records.ts'
 import { parseStoredStrings } from '../util/json.ts'
+import { toDateOrNull } from './rows.ts'
+import { parseSharedScopes } from './shares.ts'
 import type { WriteTransaction } from './store.ts'
 
 /** Roles of a user (direct and through groups) or of a service. */
@@ -120,27 +122,63 @@ export async function listRoleNamesOfServices(
   return collect(rows)
 }
 
-/** Every membership, for decisions that involve group filters. */
-export async function loadMemberships(db: Executor): Promise<Map<string, Set<string>>> {
-  const rows = await db
+/** That a user is in a group; names as of now. */
+export interface MembershipRow {
+  readonly userId: number
+  readonly userName: string
+  readonly groupId: number
+  readonly groupName: string
+}
+
+/** Every membership, or those of some users. */
+export async function listMemberships(
+  db: Executor,
+  userIds?: readonly number[],
+): Promise<MembershipRow[]> {
+  const rows = db
     .selectFrom('group_members')
     .innerJoin('groups', 'groups.id', 'group_members.group_id')
     .innerJoin('users', 'users.id', 'group_members.user_id')
-    .select(['users.name as user', 'groups.name as group'])
+    .select([
+      'users.id as userId',
+      'users.name as userName',
+      'groups.id as groupId',
+      'groups.name as groupName',
+    ])
+  if (userIds === undefined) return rows.execute()
+  return userIds.length === 0 ? [] : rows.where('users.id', 'in', [...userIds]).execute()
+}
+
+/** Ids of the members of some groups. */
+export async function listMemberIds(db: Executor, groupIds: readonly number[]): Promise<number[]> {
+  if (groupIds.length === 0) return []
+  const rows = await db
+    .selectFrom('group_members')
+    .select('user_id')
+    .distinct()
+    .where('group_id', 'in', [...groupIds])
     .execute()
-  const groupsOf = new Map<string, Set<string>>()
-  for (const row of rows) {
-    const set = groupsOf.get(row.user) ?? new Set()
-    groupsOf.set(row.user, set.add(row.group))
-  }
-  return groupsOf
+  return rows.map((row) => row.user_id)
+}
+
+export async function listGroupIdsOf(db: Executor, userId: number): Promise<number[]> {
+  const rows = await db
+    .selectFrom('group_members')
+    .select('group_id')
+    .where('user_id', '=', userId)
+    .execute()
+  return rows.map((row) => row.group_id)
 }
 
 /** An unexpired share that reaches a user, directly or through a group. */
 export interface ReceivedShare {
+  readonly ownerId: number
   readonly ownerName: string
+  readonly serverId: number
   readonly serverName: string
+  /** Names of scopes, without filter. */
   readonly scopes: readonly string[]
+  readonly expiresAt: Date | null
 }
 
 export async function listSharesReceivedBy(
@@ -151,8 +189,15 @@ export async function listSharesReceivedBy(
   const rows = await db
     .selectFrom('shares')
     .innerJoin('servers', 'servers.id', 'shares.server_id')
-    .innerJoin('users as owner', 'owner.id', 'shares.owner_id')
-    .select(['owner.name as ownerName', 'servers.name as serverName', 'shares.scopes as scopes'])
+    .innerJoin('users as owner', 'owner.id', 'servers.user_id')
+    .select([
+      'owner.id as ownerId',
+      'owner.name as ownerName',
+      'servers.id as serverId',
+      'servers.name as serverName',
+      'shares.scopes as scopes',
+      'shares.expires_at as expiresAt',
+    ])
     .where((eb) =>
       eb.or([
         eb('shares.user_id', '=', userId),
@@ -167,7 +212,11 @@ export async function listSharesReceivedBy(
       eb.or([eb('shares.expires_at', 'is', null), eb('shares.expires_at', '>=', now.getTime())]),
     )
     .execute()
-  return rows.map((row) => ({ ...row, scopes: parseStoredStrings(row.scopes) }))
+  return rows.map((row) => ({
+    ...row,
+    scopes: parseSharedScopes(row.scopes),
+    expiresAt: toDateOrNull(row.expiresAt),
+  }))
 }
 
 function collect(rows: readonly { owner: number; name: string }[]): Map<number, string[]> {

@@ -171,6 +171,8 @@ export async function addGroupMembers(
       .execute()
   }
   transaction.changed('group', groupId)
+  // What is cached of a user depends on the groups that the user was in, not on new ones.
+  for (const userId of userIds) transaction.changed('user', userId)
 }
 
 /** Users who are no members are passed over. */

@@ -4,11 +4,16 @@ import { type Migration, Migrator } from 'kysely/migration'
 import { ConfigError, messageOf } from '../domain/errors.ts'
 import type { DialectName, Executor } from './dialects/dialect.ts'
 import { firstMigration } from './migrations/0001-first.ts'
+import { sharesMigration } from './migrations/0002-shares.ts'
 import { servicesMigration } from './migrations/0003-services.ts'
 
 /** In order. Names are stored in databases: they are never changed. */
 function migrations(dialect: DialectName): Record<string, Migration> {
-  return { '0001-first': firstMigration(dialect), '0003-services': servicesMigration() }
+  return {
+    '0001-first': firstMigration(dialect),
+    '0002-shares': sharesMigration(dialect),
+    '0003-services': servicesMigration(),
+  }
 }
 
 export type SchemaStatus = 'current' | 'empty' | 'behind'

@@ -126,6 +126,17 @@ export interface Schema {
     created_at: number
     expires_at: number | null
   }
+  share_codes: {
+    id: Id
+    hashed: string
+    prefix: string
+    server_id: number
+    scopes: string
+    created_at: number
+    expires_at: number
+    exchange_count: Generated<number>
+    last_exchanged_at: number | null
+  }
   setup_links: { hashed: string; created_at: number; expires_at: number; used_at: number | null }
   login_failures: { key: string; failures: number; window_start: number; blocked_until: number }
   leases: { name: string; owner: string; expires_at: number }
