@@ -16,6 +16,7 @@ import { collectMethods } from './methods.ts'
 import { registerOpenApi } from './openapi.ts'
 import { registerServerRoutes } from './servers/routes.ts'
 import { registerServiceRoutes } from './services/routes.ts'
+import { registerShareRoutes } from './shares/routes.ts'
 import { registerTokenRoutes } from './tokens/routes.ts'
 import { registerUserRoutes } from './users/routes.ts'
 import { validatorCompiler } from './validation.ts'
@@ -82,6 +83,7 @@ function registerResources(api: ApiApp, deps: ApiDeps): void {
   registerTokenRoutes(api, deps)
   registerServiceRoutes(api, deps)
   registerGroupRoutes(api, deps)
+  registerShareRoutes(api, deps)
   registerEdgeRoutes(api, { deps, streams: edgeStreams })
   registerDocument(api)
   completeMethods()

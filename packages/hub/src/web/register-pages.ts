@@ -3,6 +3,7 @@ import { useFormParsers } from './body-parsers.ts'
 import { sendErrorPage } from './error-page.ts'
 import { decorateIdentity } from './identify.ts'
 import { setPageHeaders } from './layout.ts'
+import { registerAcceptSharePage } from './pages/accept-share.ts'
 import { registerAccountPages } from './pages/accounts.ts'
 import { registerAdminPage } from './pages/admin.ts'
 import { registerFiles } from './pages/files.ts'
@@ -34,6 +35,7 @@ export async function registerPages(app: FastifyInstance, deps: WebDeps): Promis
     registerPendingPages(pages, deps)
     registerUserPaths(pages, deps)
     registerTokenPage(pages, deps)
+    registerAcceptSharePage(pages, deps)
     registerAdminPage(pages, deps)
     registerMiscPages(pages, deps)
     registerFiles(pages, deps)
