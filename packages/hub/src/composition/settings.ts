@@ -209,6 +209,7 @@ export function initialContent(config: Config): InitialContent {
     })),
     services: hub.services,
     baseUrl: hub.baseUrl,
+    subdomains: subdomainsOf(config),
     apiTokens: hub.apiTokens,
     serviceTokens: hub.serviceTokens,
     usernameRules: usernameRules(config),

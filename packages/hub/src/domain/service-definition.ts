@@ -1,5 +1,6 @@
 import { maxNameLength, shorten } from './names.ts'
 import type { JsonObject } from '../util/json.ts'
+import type { Place } from './urls.ts'
 
 /** A service as the configuration or a request describes it. */
 export interface ServiceDefinition {
@@ -45,7 +46,7 @@ export function findServiceProblem(service: ServiceDefinition): string | undefin
     return `'oauth_client_id' must begin with '${clientIdPrefix}' and be printable ASCII without spaces.`
   }
   if (!usesOAuth(service)) return undefined
-  if (redirectUriOf(service, '/') === '') {
+  if (redirectUriOf(service, { baseUrl: '/' }) === '') {
     return "'oauth_redirect_uri' is needed for OAuth without 'url'."
   }
   return oauthRedirectUri === undefined ? undefined : findRedirectProblem(oauthRedirectUri)
@@ -56,16 +57,26 @@ export function servicePath(baseUrl: string, name: string): string {
   return `${baseUrl}services/${encodeURI(name).replaceAll('?', '%3F').replaceAll('#', '%23')}/`
 }
 
+/** The path of a service, or with subdomains its full URL. */
+export function serviceUrl(place: Place, name: string): string {
+  return `${place.subdomains?.serviceOrigin(name) ?? ''}${servicePath(place.baseUrl, name)}`
+}
+
+/** What the proxy is told: the path, with subdomains after the host name. */
+export function serviceRoutespec(place: Place, name: string): string {
+  return `${place.subdomains?.serviceHost(name) ?? ''}${servicePath(place.baseUrl, name)}`
+}
+
 /** What the OAuth client of a service is; `undefined` for a service without OAuth. */
 export function oauthClientOf(
   service: ServiceDefinition,
-  baseUrl: string,
+  place: Place,
 ): { id: string; redirectUri: string; description: string; allowedScopes: string[] } | undefined {
   if (!usesOAuth(service)) return undefined
   const { name, oauthClientId, oauthClientAllowedScopes } = service
   return {
     id: oauthClientId ?? `${clientIdPrefix}${name}`,
-    redirectUri: redirectUriOf(service, baseUrl),
+    redirectUri: redirectUriOf(service, place),
     description: `JupyterHub service ${name}`,
     allowedScopes: [
       ...new Set([...oauthClientAllowedScopes, `access:services!service=${name}`]),
@@ -79,10 +90,10 @@ function usesOAuth(service: ServiceDefinition): boolean {
   return url !== '' || oauthNoConfirm || Boolean(oauthClientId) || Boolean(oauthRedirectUri)
 }
 
-function redirectUriOf(service: ServiceDefinition, baseUrl: string): string {
+function redirectUriOf(service: ServiceDefinition, place: Place): string {
   const { name, url, oauthRedirectUri } = service
   if (oauthRedirectUri !== undefined) return oauthRedirectUri
-  return url === '' ? '' : `${servicePath(baseUrl, name)}oauth_callback`
+  return url === '' ? '' : `${serviceUrl(place, name)}oauth_callback`
 }
 
 function findNameProblem(name: string): string | undefined {

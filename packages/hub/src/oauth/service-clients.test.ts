@@ -104,7 +104,9 @@ describe('the OAuth client of a service', () => {
     const answer = await provider.browser(ada).authorize(request)
     const token = await exchange(String(answer.headers.location))
     expect(await provider.principals.findByToken(token)).toBeDefined()
-    await provider.store.write((tx) => unregisterService(tx, { id, name: 'dash' }, '/'))
+    await provider.store.write((tx) =>
+      unregisterService(tx, { id, name: 'dash' }, { baseUrl: '/' }),
+    )
     expect(await provider.principals.findByToken(token)).toBeUndefined()
     expect((await provider.browser(ada).authorize(request)).statusCode).toBe(400)
   })

@@ -1,7 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import { HubError } from '../domain/errors.ts'
 import type { Service } from '../domain/records.ts'
-import { oauthClientOf, type ServiceDefinition, servicePath } from '../domain/service-definition.ts'
+import {
+  oauthClientOf,
+  type ServiceDefinition,
+  serviceRoutespec,
+} from '../domain/service-definition.ts'
+import type { Place } from '../domain/urls.ts'
 import {
   deleteClientsOfService,
   findOAuthClient,
@@ -14,9 +19,7 @@ import type { WriteTransaction } from '../storage/store.ts'
 import { hashToken, isTokenOf } from '../storage/token-hash.ts'
 import { createToken, findTokenByValue } from '../storage/tokens.ts'
 
-export interface RegisterOptions {
-  /** Begins and ends with `/`. */
-  readonly baseUrl: string
+export interface RegisterOptions extends Place {
   readonly fromConfig: boolean
   /** Tokens that people chose are hashed slowly unless they are trusted to be random. */
   readonly trustTokens: boolean
@@ -45,14 +48,14 @@ export async function registerService(
   if (service.apiToken !== undefined) {
     await addServiceToken(tx, { serviceId: id, value: service.apiToken, options })
   }
-  await routeService(tx, { name, url }, options.baseUrl)
+  await routeService(tx, { name, url }, options)
   return id
 }
 
 /** A token that people chose. One that somebody has already stays with its owner, as in JupyterHub. */
 export async function addServiceToken(
   tx: WriteTransaction,
-  input: { serviceId: number; value: string; options: Omit<RegisterOptions, 'baseUrl'> },
+  input: { serviceId: number; value: string; options: Omit<RegisterOptions, keyof Place> },
 ): Promise<void> {
   const { serviceId, value, options } = input
   if ((await findTokenByValue(tx.db, value, options.now)) !== undefined) return
@@ -73,10 +76,10 @@ export async function addServiceToken(
 export async function unregisterService(
   tx: WriteTransaction,
   service: Pick<Service, 'id' | 'name'>,
-  baseUrl: string,
+  place: Place,
 ): Promise<void> {
   await deleteService(tx, service.id)
-  await removeRoute(tx, servicePath(baseUrl, service.name))
+  await removeRoute(tx, serviceRoutespec(place, service.name))
 }
 
 async function registerClient(
@@ -84,7 +87,7 @@ async function registerClient(
   input: { service: ServiceDefinition; id: number; options: RegisterOptions },
 ): Promise<void> {
   const { service, id, options } = input
-  const client = oauthClientOf(service, options.baseUrl)
+  const client = oauthClientOf(service, options)
   for (const old of await listClientIdsOfService(tx.db, id)) {
     if (old !== client?.id) await deleteClientsOfService(tx, id, old)
   }
@@ -110,12 +113,13 @@ function secretHashOf(token: string | undefined, before: string, options: Regist
   return hashToken(token, { stretched: !options.trustTokens })
 }
 
-async function routeService(
+/** Idempotent; edges are told of changes only. */
+export async function routeService(
   tx: WriteTransaction,
   service: Pick<Service, 'name' | 'url'>,
-  baseUrl: string,
+  place: Place,
 ): Promise<void> {
-  const routespec = servicePath(baseUrl, service.name)
+  const routespec = serviceRoutespec(place, service.name)
   if (service.url === '') return removeRoute(tx, routespec)
   const route = { routespec, target: new URL(service.url).origin, data: { service: service.name } }
   const { target, data } = (await findRoute(tx.db, routespec)) ?? {}

@@ -1,10 +1,12 @@
 import { ConfigError, HubError } from '../domain/errors.ts'
 import type { ServiceDefinition } from '../domain/service-definition.ts'
-import { servicePath } from '../domain/service-definition.ts'
+import { serviceRoutespec } from '../domain/service-definition.ts'
+import type { Place } from '../domain/urls.ts'
 import {
   addServiceToken,
   registerService,
   type RegisterOptions,
+  routeService,
   unregisterService,
 } from '../services/register-service.ts'
 import { findRole } from '../storage/access.ts'
@@ -17,11 +19,10 @@ export interface ConfiguredService extends ServiceDefinition {
   readonly oauthRoles: readonly string[]
 }
 
-export interface ServiceContent {
+export interface ServiceContent extends Place {
   readonly services: readonly ConfiguredService[]
   /** Token value to service name. */
   readonly serviceTokens: Readonly<Record<string, string>>
-  readonly baseUrl: string
   /** Configured tokens are long random values: spares the slow hash. */
   readonly trustTokens: boolean
 }
@@ -38,16 +39,20 @@ export async function loadServices(
   content: ServiceContent,
   now: Date,
 ): Promise<Map<string, number>> {
-  const { baseUrl, trustTokens } = content
-  const options: RegisterOptions = { baseUrl, trustTokens, now, fromConfig: true }
+  const { baseUrl, subdomains, trustTokens } = content
+  const place = { baseUrl, subdomains }
+  const options: RegisterOptions = { ...place, trustTokens, now, fromConfig: true }
   const configured = new Map(content.services.map((service) => [service.name, service]))
   const tokenNames = new Set(Object.values(content.serviceTokens))
   const ids = new Map<string, number>()
   for (const service of await listServices(tx.db, { kind: 'all' })) {
     const isConfigured = configured.has(service.name)
     const isNamed = isConfigured || tokenNames.has(service.name)
-    if (service.fromConfig ? !isNamed : isConfigured) await unregisterService(tx, service, baseUrl)
-    else ids.set(service.name, service.id)
+    if (service.fromConfig ? !isNamed : isConfigured) await unregisterService(tx, service, place)
+    else {
+      ids.set(service.name, service.id)
+      await routeService(tx, service, place)
+    }
   }
   for (const service of configured.values()) {
     ids.set(service.name, await registerConfigured(tx, service, options))
@@ -57,7 +62,7 @@ export async function loadServices(
     ids.set(name, id)
     await addServiceToken(tx, { serviceId: id, value, options })
   }
-  await removeStrayRoutes(tx, baseUrl)
+  await removeStrayRoutes(tx, place)
   return ids
 }
 
@@ -115,12 +120,12 @@ function tokenOwner(name: string): ServiceDefinition {
   }
 }
 
-/** Left by a base URL that has changed. */
-async function removeStrayRoutes(tx: WriteTransaction, baseUrl: string): Promise<void> {
+/** Left by a base URL or host names that have changed. */
+async function removeStrayRoutes(tx: WriteTransaction, place: Place): Promise<void> {
   for (const { routespec, data } of await listServiceRoutes(tx.db)) {
     const name = typeof data['service'] === 'string' ? data['service'] : ''
     const service = await findService(tx.db, name)
-    const isRight = service !== undefined && routespec === servicePath(baseUrl, name)
+    const isRight = service !== undefined && routespec === serviceRoutespec(place, name)
     if (!isRight) await removeRoute(tx, routespec)
   }
 }

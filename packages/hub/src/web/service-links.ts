@@ -1,5 +1,5 @@
 import type { Principal } from '../access/principal.ts'
-import { servicePath } from '../domain/service-definition.ts'
+import { serviceUrl } from '../domain/service-definition.ts'
 import { listDisplayedServices } from '../storage/services.ts'
 import type { ServiceLink } from './layout.ts'
 import type { WebDeps } from './web-deps.ts'
@@ -17,5 +17,5 @@ export async function listServiceLinks(
   const services = await listDisplayedServices(deps.store.db)
   return services
     .filter(({ name }) => held === 'all' || held.service?.has(name) === true)
-    .map(({ name }) => ({ name, href: servicePath(deps.settings.baseUrl, name) }))
+    .map(({ name }) => ({ name, href: serviceUrl(deps.settings, name) }))
 }

@@ -19,6 +19,8 @@ beforeAll(async () => {
         authenticator_class: 'dummy',
         subdomain_host: `http://${hubHost}`,
         api_tokens: { [token]: 'ada' },
+        services: [{ name: 'dash', url: 'http://127.0.0.1:1', oauth_no_confirm: true }],
+        load_roles: [{ name: 'user', scopes: ['self', 'access:services!service=dash'] }],
       },
       Authenticator: { admin_users: ['ada'] },
       Spawner: { cmd: [process.execPath, tinyServer] },
@@ -116,6 +118,10 @@ test('the API names full URLs, and the edge has routes by host', async () => {
   })
   const user = await orrery.api('/users/ada', { token })
   expect(user.body).toMatchObject({ server: `http://${userHost}/user/ada/` })
+  const home = await visit(hubHost, '/hub/home')
+  expect(home.body).toContain('href="http://dash--service.hub.localhost/services/dash/"')
+  const dash = await visit('dash--service.hub.localhost', '/services/dash/x')
+  expect(dash.status).toBe(503) // so is that of the service
   const docs = await visit('docs.localhost', '/guide/intro')
-  expect(docs.status).toBe(503) // the target of the extra route is not there
+  expect(docs.status).toBe(503)
 })

@@ -34,8 +34,8 @@ export async function createService(
   if (problem !== undefined) throw new HubError('service_invalid', { message: problem })
   return deps.store.write(async (tx) => {
     const now = deps.now()
-    const { baseUrl, trustTokens } = deps.settings
-    const options = { baseUrl, trustTokens, fromConfig: false, now }
+    const { baseUrl, subdomains, trustTokens } = deps.settings
+    const options = { baseUrl, subdomains, trustTokens, fromConfig: false, now }
     const id = await registerService(tx, service, options)
     if (service.admin) {
       await setRoleMembers(tx, { role: 'admin', kind: 'service', ids: [id], add: true })
@@ -58,7 +58,7 @@ export async function removeService(deps: ApiDeps, caller: Caller, name: string)
       const message = `Service ${shorten(name, 100)} is not modifiable at runtime`
       throw new HubError('service_not_modifiable', { message })
     }
-    await unregisterService(tx, service, deps.settings.baseUrl)
+    await unregisterService(tx, service, deps.settings)
     await recordAudit(tx, { actor, action: 'service.delete', subject: name }, deps.now())
   })
 }
