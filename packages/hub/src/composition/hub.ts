@@ -7,7 +7,7 @@ import { createPrincipals } from '../access/principals.ts'
 import { createScopeRules } from '../access/rbac-rules.ts'
 import type { ScopeRules } from '../access/scope-rules.ts'
 import { registerApi } from '../api/app.ts'
-import { createEdgeHub } from '../api/edge/edge-hub.ts'
+import { createEdgeHub, type EdgeHub } from '../api/edge/edge-hub.ts'
 import { defaultArgon2Parameters, PasswordHasher } from '../authenticators/native/password-hash.ts'
 import type { Config } from '../config/options/classes.ts'
 import { ConfigError, messageOf } from '../domain/errors.ts'
@@ -53,7 +53,7 @@ export interface HubInput {
   readonly cookieSecret: Buffer
   /** Secret shared with the edges. */
   readonly proxyAuthToken: string
-  /** An edge is started with the hub. */
+  /** An edge is started with the hub, or a proxy is driven: its routes are waited for. */
   readonly withEdge: boolean
   readonly dataFolder: Pick<DataFolder, 'folder'>
   readonly env: NodeJS.ProcessEnv
@@ -64,6 +64,8 @@ export interface HubInput {
 /** A hub that listens. */
 export interface Hub {
   readonly lifecycle: RunningLifecycle
+  /** The routing table and its changes, for proxies. */
+  readonly edgeHub: EdgeHub
   /** Path and query of the one-time link that makes the first administrator, if there is none. */
   readonly setupPath: string | undefined
   /** Stops listening and ends this hub's work; servers go on running. */
@@ -176,6 +178,7 @@ export async function startHub(input: HubInput): Promise<Hub> {
 
   return {
     lifecycle,
+    edgeHub,
     setupPath: link === undefined ? undefined : `${hubPrefixOf(config)}setup?token=${link}`,
     async close() {
       await edgeHub.close()

@@ -1,18 +1,18 @@
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
 import type { Config } from '../config/options/classes.ts'
-import { ConfigError } from '../domain/errors.ts'
 import type { WorkContext } from '../lifecycle/work-context.ts'
-import { type EdgeProcess, startEdgeProcess } from '../proxy/adapters/edge-process.ts'
+import type { ProxyProcess } from '../proxy/adapters/proxy-process.ts'
+import type { RouteDriver } from '../proxy/adapters/route-driver.ts'
 import type { DataFolder } from '../startup/data-folder.ts'
 import { lockDataFolder } from '../startup/data-folder.ts'
 import { ensureSecretFile } from '../startup/secret-file.ts'
 import { openStore } from '../storage/open.ts'
 import { orreryVersion } from '../util/version.ts'
 import { type Hub, startHub, writePidFile } from './hub.ts'
-import { isHubCatchAll, publicUrlOf } from './public-address.ts'
-import { bracketed, hubConnectUrl, reachable } from './settings.ts'
+import { driveProxy, drivesProxy, startProxy } from './proxies.ts'
+import { publicUrlOf } from './public-address.ts'
+import { bracketed } from './settings.ts'
 
 export interface StartInput {
   readonly config: Config
@@ -54,19 +54,22 @@ async function startIn(dataFolder: DataFolder, input: StartInput): Promise<Runni
   const store = await openStore({ url: dbUrl, directory: input.cwd, upgrade: upgradeDb })
   const proxyAuthToken =
     config.ConfigurableHTTPProxy.authToken || ensureSecretFile(join(dataFolder.path, 'proxy_token'))
-  const hasEdge = input.withEdge && config.Proxy.shouldStart
+  const startsProxy = input.withEdge && config.Proxy.shouldStart
+  const isDriven = drivesProxy(config)
+  const proxyInput = { config, proxyAuthToken, logger }
   // Side by side: the edge waits for its hub by itself, and a start takes half the time.
-  const edgeStarting = hasEdge
-    ? startEdge(dataFolder, { config, proxyAuthToken, logger })
-    : undefined
-  edgeStarting?.catch(() => undefined) // awaited below, after the hub
+  const proxyStarting = startsProxy ? startProxy(dataFolder, proxyInput) : undefined
+  proxyStarting?.catch(() => undefined) // awaited below, after the hub
   let hub: Hub | undefined
-  let edge: EdgeProcess | undefined
+  let proxy: ProxyProcess | undefined
+  let driver: RouteDriver | undefined
   try {
-    hub = await startHub({ ...input, withEdge: hasEdge, store, proxyAuthToken, dataFolder })
-    edge = await edgeStarting
+    const withEdge = startsProxy || isDriven
+    hub = await startHub({ ...input, withEdge, store, proxyAuthToken, dataFolder })
+    proxy = await proxyStarting
+    if (isDriven) driver = await driveProxy({ ...proxyInput, edgeHub: hub.edgeHub, store })
   } catch (error) {
-    const started = await edgeStarting?.catch(() => undefined)
+    const started = await proxyStarting?.catch(() => undefined)
     if (started?.wasRunning === true) started.release()
     else await started?.stop()
     await hub?.close()
@@ -75,63 +78,21 @@ async function startIn(dataFolder: DataFolder, input: StartInput): Promise<Runni
     throw error
   }
   announce(config, { logger, setupPath: hub.setupPath })
-  const started = { hub, edge }
+  const started = { hub, proxy, driver }
 
   return {
     async shutDown(reason) {
       logger.info({ reason }, 'Orrery ends')
       if (cleanupServers) await started.hub.lifecycle.stopAll('hub', stopServersTimeoutMs)
-      if (cleanupProxy) await started.edge?.stop()
-      else started.edge?.release()
+      await started.driver?.close()
+      if (cleanupProxy) await started.proxy?.stop()
+      else started.proxy?.release()
       await started.hub.close()
       await store.close()
       removePidFile()
       dataFolder.release()
     },
   }
-}
-
-async function startEdge(
-  dataFolder: DataFolder,
-  input: { config: Config; proxyAuthToken: string; logger: Logger },
-): Promise<EdgeProcess> {
-  const { config, proxyAuthToken, logger } = input
-  const { ip, port } = config.JupyterHub
-  const { apiUrl, logLevel, checkRunningIntervalMs, command } = config.ConfigurableHTTPProxy
-  if (config.JupyterHub.proxy !== 'edge' || command[0] !== 'configurable-http-proxy') {
-    throw new ConfigError(
-      'JupyterHub.proxy_class: this version of Orrery runs its own edge only. Leave proxy_class and ' +
-        'ConfigurableHTTPProxy.command unset.',
-    )
-  }
-  const api = new URL(apiUrl)
-  const hubUrl = hubConnectUrl(config)
-  const flags: Readonly<Record<string, string>> = {
-    ...(ip !== '' && { ip }),
-    port: String(port),
-    'api-ip': api.hostname.replace(/^\[|\]$/g, ''),
-    'api-port': api.port || '80',
-    'hub-url': hubUrl,
-    ...(isHubCatchAll(config) && { 'default-target': new URL(hubUrl).origin }),
-    'error-target': `${hubUrl}error`,
-    'log-level': logLevel,
-    'snapshot-file': join(dataFolder.path, 'edge-routes.json'),
-  }
-  const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value])
-  if (config.JupyterHub.subdomainHost !== '') args.push('--host-routing')
-  return startEdgeProcess({
-    command: [process.execPath, '--disable-warning=ExperimentalWarning', entryPath(), 'edge'],
-    args,
-    authToken: proxyAuthToken,
-    healthUrl: new URL(`http://${bracketed(reachable(ip))}:${port}/_chp_healthz`),
-    dataDir: dataFolder.path,
-    checkIntervalMs: checkRunningIntervalMs,
-    logger,
-  })
-}
-
-function entryPath(): string {
-  return fileURLToPath(new URL('../main.ts', import.meta.url))
 }
 
 function announce(config: Config, input: { logger: Logger; setupPath: string | undefined }): void {

@@ -22,11 +22,8 @@ export const authenticatorSections = {
 } as const
 export type AuthenticatorId = keyof typeof authenticatorSections
 
-export const proxySections = {
-  edge: 'ConfigurableHTTPProxy',
-  'configurable-http-proxy': 'ConfigurableHTTPProxy',
-} as const
-export type ProxyId = keyof typeof proxySections
+/** Both take their options from the section `ConfigurableHTTPProxy`. */
+export type ProxyId = 'edge' | 'configurable-http-proxy'
 
 /** Short names and import paths. Source: JupyterHub 6.0 entry points; nativeauthenticator 1.3. */
 export const spawnerClass = classOf<SpawnerId>('spawner', {

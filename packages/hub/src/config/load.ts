@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { type Assignment, describeOrigin, type FlagAssignment, type Origin } from './assignment.ts'
-import { authenticatorSections, proxySections, spawnerSections } from './class-names.ts'
+import { authenticatorSections, spawnerSections } from './class-names.ts'
 import { type Codec, Unsupported, ValueMismatch } from './codec.ts'
 import { applyEdits, Edits } from './edits.ts'
 import { isKnownClass, listKnownClasses, listKnownOptions } from './known-options.ts'
@@ -291,25 +291,29 @@ class ConfigReader {
     if (className === 'JupyterHub' || className === 'Application') {
       return optionClasses.get('JupyterHub') ?? own
     }
-    for (const section of this.#chosenSections()) {
-      const chosen = optionClasses.get(section)
-      if (chosen !== undefined && lineageOf(chosen).includes(own)) return chosen
-    }
-    return own
+    const section = this.#chosenSection(lineageOf(own)[0]?.name)
+    const chosen = section === undefined ? undefined : optionClasses.get(section)
+    return chosen !== undefined && lineageOf(chosen).includes(own) ? chosen : own
   }
 
-  #chosenSections(): string[] {
+  #chosenSection(family: string | undefined): string | undefined {
     const choose = (name: string, sections: Readonly<Record<string, string>>) => {
       const raw = this.#rawOf('JupyterHub', name)
       const spec = optionClasses.get('JupyterHub')?.options[name]
       const id = spec && tryDecode(spec.type, raw.value)
-      return typeof id === 'string' ? (sections[id] ?? '') : ''
+      return typeof id === 'string' ? sections[id] : undefined
     }
-    return [
-      choose('spawner_class', spawnerSections),
-      choose('authenticator_class', authenticatorSections),
-      choose('proxy_class', proxySections),
-    ]
+    switch (family) {
+      case 'Spawner':
+        return choose('spawner_class', spawnerSections)
+      case 'Authenticator':
+        return choose('authenticator_class', authenticatorSections)
+      case 'Proxy':
+        // That of both proxies; the default of proxy_class depends on it.
+        return 'ConfigurableHTTPProxy'
+      default:
+        return undefined
+    }
   }
 
   #decode(input: {

@@ -21,7 +21,8 @@ export class TestInstallation {
   readonly folder: string
   readonly port: number
   readonly hubPort: number
-  readonly #edgeApiPort: number
+  /** The REST API of the edge, or of the proxy that the hub starts instead. */
+  readonly edgeApiPort: number
   readonly #options: HubProcessOptions
   /** Everything the hubs printed, over all their lives. */
   output = ''
@@ -33,7 +34,7 @@ export class TestInstallation {
     options: HubProcessOptions,
   ) {
     this.folder = folder
-    ;[this.port, this.hubPort, this.#edgeApiPort] = ports
+    ;[this.port, this.hubPort, this.edgeApiPort] = ports
     this.#options = options
   }
 
@@ -112,10 +113,10 @@ export class TestInstallation {
     return ended
   }
 
-  /** The edge's pid, from its record. */
-  edgePid(): number | undefined {
+  /** The pid of the edge, or of the other proxy that the hub started, from its record. */
+  edgePid(name: 'edge' | 'proxy' = 'edge'): number | undefined {
     try {
-      const record: unknown = JSON.parse(readFileSync(join(this.dataDir, 'edge.json'), 'utf8'))
+      const record: unknown = JSON.parse(readFileSync(join(this.dataDir, `${name}.json`), 'utf8'))
       if (typeof record !== 'object' || record === null || !('pid' in record)) return undefined
       return Number(record.pid)
     } catch {
@@ -150,7 +151,7 @@ export class TestInstallation {
   /** Ends everything that was started, whatever state it is in. */
   async destroy(): Promise<void> {
     await this.kill()
-    for (const pid of [this.edgePid(), ...this.serverPids()]) {
+    for (const pid of [this.edgePid(), this.edgePid('proxy'), ...this.serverPids()]) {
       if (pid !== undefined && this.#isOurs(pid)) killQuietly(pid)
     }
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 })
@@ -164,7 +165,9 @@ export class TestInstallation {
   }
 
   #isOurs(pid: number): boolean {
-    return this.#isServer(pid) || readProc(pid, 'cmdline').includes(this.dataDir)
+    const command = readProc(pid, 'cmdline')
+    const isProxy = command.includes(`--api-port\0${this.edgeApiPort}\0`)
+    return this.#isServer(pid) || isProxy || command.includes(this.dataDir)
   }
 
   async #answers(): Promise<boolean> {
@@ -192,7 +195,10 @@ export class TestInstallation {
         ...(dbUrl !== undefined && { db_url: dbUrl }),
         ...config['JupyterHub'],
       },
-      ConfigurableHTTPProxy: { api_url: `http://127.0.0.1:${this.#edgeApiPort}` },
+      ConfigurableHTTPProxy: {
+        api_url: `http://127.0.0.1:${this.edgeApiPort}`,
+        ...config['ConfigurableHTTPProxy'],
+      },
     }
     await writeFile(join(this.folder, 'jupyterhub_config.json'), JSON.stringify(content))
   }

@@ -86,7 +86,15 @@ export const networkOptions = defineOptions({
   },
   proxy_class: {
     type: proxyClass,
-    default: 'edge',
+    // Who runs a proxy apart from the hub, or names a program, means the proxy of those options.
+    default: computed(
+      "'edge'; 'configurable-http-proxy' with should_start = False or a command of its own",
+      (read) =>
+        read('ConfigurableHTTPProxy', 'should_start') === false ||
+        !isDefaultProxyCommand(read('ConfigurableHTTPProxy', 'command'))
+          ? 'configurable-http-proxy'
+          : 'edge',
+    ),
     as: 'proxy',
     summary: "The proxy to use: Orrery's own edge, or configurable-http-proxy.",
   },
@@ -96,6 +104,10 @@ export const networkOptions = defineOptions({
     summary: "Addresses of proxies to skip when the client's address is read from X-Forwarded-For.",
   },
 })
+
+function isDefaultProxyCommand(command: unknown): boolean {
+  return Array.isArray(command) && command.length === 1 && command[0] === 'configurable-http-proxy'
+}
 
 type Parts = ReturnType<typeof parseBindUrl>
 

@@ -11,14 +11,18 @@ import {
   signalProcess,
 } from '../../util/process-identity.ts'
 
-export interface EdgeProcessOptions {
-  /** Program and arguments before the edge's own: Node and the entry file. */
+export interface ProxyProcessOptions {
+  /** What it is called in the names of its files and in messages. */
+  readonly name: 'edge' | 'proxy'
+  /** Program and the arguments before the proxy's own. */
   readonly command: readonly string[]
-  /** The edge's arguments, in configurable-http-proxy's form. */
+  /** The proxy's arguments, in configurable-http-proxy's form. */
   readonly args: readonly string[]
   readonly authToken: string
-  /** Answers `/_chp_healthz` once the edge serves. */
+  /** Answers `/_chp_healthz` once the proxy serves. */
   readonly healthUrl: URL
+  /** Receives the process id. */
+  readonly pidFile?: string
   readonly dataDir: string
   readonly checkIntervalMs: number
   readonly logger: {
@@ -28,16 +32,16 @@ export interface EdgeProcessOptions {
   }
 }
 
-export interface EdgeProcess {
+export interface ProxyProcess {
   /** It ran already, with connections that a start which fails must not cut. */
   readonly wasRunning: boolean
-  /** Ends the edge and stops watching it. */
+  /** Ends the proxy and stops watching it. */
   stop(): Promise<void>
-  /** Stops watching; the edge serves on, and the next hub takes it over. */
+  /** Stops watching; the proxy serves on, and the next hub takes it over. */
   release(): void
 }
 
-interface EdgeRecord extends ProcessIdentity {
+interface ProcessRecord extends ProcessIdentity {
   readonly args: readonly string[]
 }
 
@@ -47,11 +51,11 @@ const maxRestartPauseMs = 10_000
 const logTailBytes = 2_000
 
 /**
- * Runs the edge as a process of its own, which outlives the hub: a hub that starts finds the edge
+ * Runs a proxy as a process of its own, which outlives the hub: a hub that starts finds the proxy
  * of the one before by its record (pid and start time) and keeps it, with every connection it
- * holds. An edge that ends is started again.
+ * holds. A proxy that ends is started again.
  */
-export async function startEdgeProcess(options: EdgeProcessOptions): Promise<EdgeProcess> {
+export async function startProxyProcess(options: ProxyProcessOptions): Promise<ProxyProcess> {
   const { logger } = options
   const ending = new AbortController()
   const isEnding = () => ending.signal.aborted
@@ -63,12 +67,15 @@ export async function startEdgeProcess(options: EdgeProcessOptions): Promise<Edg
     for (let pauseMs = 100; !isEnding(); ) {
       await untilDead(current, options.checkIntervalMs, isEnding)
       if (isEnding()) return
-      logger.error({ pid: current.pid }, 'the edge has ended; starting it again')
+      logger.error({ pid: current.pid }, `the ${options.name} has ended; starting it again`)
       try {
         current = await start(options)
         pauseMs = 100
       } catch (error) {
-        logger.error({ cause: messageOf(error) }, 'the edge could not be started; trying again')
+        logger.error(
+          { cause: messageOf(error) },
+          `the ${options.name} could not be started; trying again`,
+        )
         await delay(pauseMs, undefined, { ref: false })
         pauseMs = Math.min(pauseMs * 2, maxRestartPauseMs)
       }
@@ -80,7 +87,7 @@ export async function startEdgeProcess(options: EdgeProcessOptions): Promise<Edg
     async stop() {
       ending.abort()
       await end(current)
-      rmSync(recordPath(options.dataDir), { force: true })
+      forget(options)
       await watching
     },
     release() {
@@ -90,24 +97,24 @@ export async function startEdgeProcess(options: EdgeProcessOptions): Promise<Edg
 }
 
 async function adoptOrStart(
-  options: EdgeProcessOptions,
+  options: ProxyProcessOptions,
 ): Promise<ProcessIdentity & { wasRunning: boolean }> {
   const startNew = async () => ({ ...(await start(options)), wasRunning: false })
-  const found = readRecord(options.dataDir)
+  const found = readRecord(options)
   if (found === undefined || !isAlive(found)) return startNew()
   const sameArguments = JSON.stringify(found.args) === JSON.stringify(options.args)
   if (sameArguments && (await isHealthy(options.healthUrl))) {
-    options.logger.info({ pid: found.pid }, 'taking over the running edge')
+    options.logger.info({ pid: found.pid }, `taking over the running ${options.name}`)
     return { ...found, wasRunning: true }
   }
-  options.logger.info({ pid: found.pid }, 'replacing the running edge')
+  options.logger.info({ pid: found.pid }, `replacing the running ${options.name}`)
   await end(found)
   return startNew()
 }
 
-async function start(options: EdgeProcessOptions): Promise<ProcessIdentity> {
+async function start(options: ProxyProcessOptions): Promise<ProcessIdentity> {
   const [program = '', ...first] = options.command
-  const logPath = join(options.dataDir, 'edge.log')
+  const logPath = join(options.dataDir, `${options.name}.log`)
   const log = openSync(logPath, 'w', 0o600)
   const child = spawn(program, [...first, ...options.args], {
     detached: true, // a session of its own: signals to the hub's terminal are not the edge's
@@ -123,32 +130,32 @@ async function start(options: EdgeProcessOptions): Promise<ProcessIdentity> {
   await spawned
   const identity = findProcess(child.pid ?? 0)
   try {
-    if (identity !== undefined) writeRecord(options.dataDir, { ...identity, args: options.args })
+    if (identity !== undefined) writeRecord(options, { ...identity, args: options.args })
     await untilHealthy(options, child, logPath)
   } catch (error) {
     child.kill('SIGKILL') // without a record nobody would find it, and it would hold the port
-    rmSync(recordPath(options.dataDir), { force: true })
+    forget(options)
     throw error
   }
   return identity ?? { pid: child.pid ?? 0, startTicks: '' }
 }
 
 async function untilHealthy(
-  options: EdgeProcessOptions,
+  options: ProxyProcessOptions,
   child: ChildProcess,
   logPath: string,
 ): Promise<void> {
   const giveUpAt = Date.now() + startTimeoutMs
   while (Date.now() < giveUpAt) {
     if (child.exitCode !== null || child.signalCode !== null) {
-      throw new ConfigError(`The edge could not start: ${logTail(logPath)}`)
+      throw new ConfigError(`The ${options.name} could not start: ${logTail(logPath)}`)
     }
     if (await isHealthy(options.healthUrl)) return
     await delay(25)
   }
   child.kill('SIGKILL')
   throw new ConfigError(
-    `The edge did not answer in ${startTimeoutMs / 1000} s: ${logTail(logPath)}`,
+    `The ${options.name} did not answer in ${startTimeoutMs / 1000} s: ${logTail(logPath)}`,
   )
 }
 
@@ -186,19 +193,27 @@ async function end(target: ProcessIdentity): Promise<void> {
   }
 }
 
-function recordPath(dataDir: string): string {
-  return join(dataDir, 'edge.json')
+type Place = Pick<ProxyProcessOptions, 'name' | 'dataDir' | 'pidFile'>
+
+function recordPath({ name, dataDir }: Place): string {
+  return join(dataDir, `${name}.json`)
 }
 
-function writeRecord(dataDir: string, record: EdgeRecord): void {
-  const path = recordPath(dataDir)
+function writeRecord(place: Place, record: ProcessRecord): void {
+  const path = recordPath(place)
   writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 })
   renameSync(`${path}.new`, path)
+  if (place.pidFile !== undefined) writeFileSync(place.pidFile, String(record.pid))
 }
 
-function readRecord(dataDir: string): EdgeRecord | undefined {
+function forget(place: Place): void {
+  rmSync(recordPath(place), { force: true })
+  if (place.pidFile !== undefined) rmSync(place.pidFile, { force: true })
+}
+
+function readRecord(place: Place): ProcessRecord | undefined {
   try {
-    const value: unknown = JSON.parse(readFileSync(recordPath(dataDir), 'utf8'))
+    const value: unknown = JSON.parse(readFileSync(recordPath(place), 'utf8'))
     if (typeof value !== 'object' || value === null) return undefined
     if (!('pid' in value) || !('startTicks' in value) || !('args' in value)) return undefined
     const { pid, startTicks, args } = value

@@ -1,0 +1,137 @@
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Logger } from 'pino'
+import { recordEdgeActivity } from '../api/edge/activity.ts'
+import type { EdgeHub } from '../api/edge/edge-hub.ts'
+import type { Config } from '../config/options/classes.ts'
+import { ConfigError } from '../domain/errors.ts'
+import { createRestClient } from '../proxy/adapters/configurable-http-proxy/rest-client.ts'
+import { ProxyError } from '../proxy/adapters/proxy-adapter.ts'
+import { type ProxyProcess, startProxyProcess } from '../proxy/adapters/proxy-process.ts'
+import { type RouteDriver, startRouteDriver } from '../proxy/adapters/route-driver.ts'
+import type { DataFolder } from '../startup/data-folder.ts'
+import type { Store } from '../storage/store.ts'
+import { hubRoutespec, isHubCatchAll } from './public-address.ts'
+import { bracketed, hubConnectUrl, hubPrefixOf, reachable } from './settings.ts'
+
+export interface ProxyInput {
+  readonly config: Config
+  readonly proxyAuthToken: string
+  readonly logger: Logger
+}
+
+/** Whether the hub drives configurable-http-proxy by its REST API, instead of edges that follow. */
+export function drivesProxy(config: Config): boolean {
+  return config.JupyterHub.proxy === 'configurable-http-proxy'
+}
+
+/** Starts the proxy that the configuration chooses, or takes over the one that runs. */
+export function startProxy(dataFolder: DataFolder, input: ProxyInput): Promise<ProxyProcess> {
+  const { config } = input
+  const edge = [process.execPath, '--disable-warning=ExperimentalWarning', entryPath(), 'edge']
+  return drivesProxy(config)
+    ? startProcess(dataFolder, {
+        ...input,
+        name: 'proxy',
+        command: config.ConfigurableHTTPProxy.command,
+        flags: proxyFlags(config),
+      })
+    : startProcess(dataFolder, {
+        ...input,
+        name: 'edge',
+        command: edge,
+        flags: edgeFlags(config, dataFolder),
+      })
+}
+
+function startProcess(
+  dataFolder: DataFolder,
+  input: ProxyInput & {
+    name: 'edge' | 'proxy'
+    command: readonly string[]
+    flags: Readonly<Record<string, string>>
+  },
+): Promise<ProxyProcess> {
+  const { config, name, command, flags } = input
+  const { ip, port } = config.JupyterHub
+  const { checkRunningIntervalMs, pidFile } = config.ConfigurableHTTPProxy
+  return startProxyProcess({
+    name,
+    command,
+    args: [
+      ...Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value]),
+      ...(config.JupyterHub.subdomainHost === '' ? [] : ['--host-routing']),
+    ],
+    authToken: input.proxyAuthToken,
+    healthUrl: new URL(`http://${bracketed(reachable(ip))}:${port}/_chp_healthz`),
+    dataDir: dataFolder.path,
+    checkIntervalMs: checkRunningIntervalMs,
+    ...(name === 'proxy' && { pidFile }),
+    logger: input.logger,
+  })
+}
+
+/** Source: contract proxy §9.2. */
+function proxyFlags(config: Config): Record<string, string> {
+  const { ip, port } = config.JupyterHub
+  const { apiUrl, logLevel } = config.ConfigurableHTTPProxy
+  const api = new URL(apiUrl)
+  return {
+    ...(ip !== '' && { ip }),
+    port: String(port),
+    'api-ip': api.hostname.replace(/^\[|\]$/g, ''),
+    'api-port': api.port || '80',
+    'error-target': `${hubConnectUrl(config)}error`,
+    'log-level': logLevel,
+  }
+}
+
+function edgeFlags(config: Config, dataFolder: DataFolder): Record<string, string> {
+  const hubUrl = hubConnectUrl(config)
+  return {
+    ...proxyFlags(config),
+    'hub-url': hubUrl,
+    ...(isHubCatchAll(config) && { 'default-target': new URL(hubUrl).origin }),
+    'snapshot-file': join(dataFolder.path, 'edge-routes.json'),
+  }
+}
+
+/**
+ * Starts keeping the proxy in step with the hub's routes.
+ * @throws ConfigError when the proxy cannot be reached or refuses the token
+ */
+export async function driveProxy(
+  input: ProxyInput & { readonly edgeHub: EdgeHub; readonly store: Store },
+): Promise<RouteDriver> {
+  const { config, proxyAuthToken, logger, edgeHub, store } = input
+  const { apiUrl, checkRunningIntervalMs } = config.ConfigurableHTTPProxy
+  const adapter = createRestClient({ apiUrl, authToken: proxyAuthToken })
+  // The root cannot be asked for alone.
+  const canary = hubRoutespec(config) === '/' ? hubPrefixOf(config) : hubRoutespec(config)
+  try {
+    await adapter.hasRoute(canary, AbortSignal.timeout(15_000))
+  } catch (error) {
+    await adapter.close()
+    if (!(error instanceof ProxyError)) throw error
+    const remedy = error.isRefused
+      ? 'Give hub and proxy the same token: ConfigurableHTTPProxy.auth_token here, ' +
+        'CONFIGPROXY_AUTH_TOKEN in the environment of the proxy.'
+      : 'Start it, correct ConfigurableHTTPProxy.api_url, or let the hub start it: ' +
+        'ConfigurableHTTPProxy.should_start = True.'
+    throw new ConfigError(`The proxy cannot be used: ${error.message}. ${remedy}`, { cause: error })
+  }
+  return startRouteDriver({
+    source: edgeHub,
+    adapter,
+    canary,
+    probeIntervalMs: checkRunningIntervalMs,
+    checkIntervalMs: config.JupyterHub.lastActivityIntervalMs,
+    recordActivity: (routes) =>
+      recordEdgeActivity(store, { edge: 'configurable-http-proxy', routes }, new Date()),
+    logger,
+  })
+}
+
+function entryPath(): string {
+  return fileURLToPath(new URL('../main.ts', import.meta.url))
+}
