@@ -17,6 +17,7 @@ import type { WorkContext } from '../lifecycle/work-context.ts'
 import { registerOAuth } from '../oauth/routes.ts'
 import { decide } from '../rbac/decide.ts'
 import { parseCustomScopes } from '../rbac/custom-scopes.ts'
+import { startServices } from '../services/start-services.ts'
 import type { DataFolder } from '../startup/data-folder.ts'
 import { settleInvalidServerNames } from '../startup/invalid-server-names.ts'
 import { loadInitialContent } from '../startup/initial-content.ts'
@@ -40,6 +41,7 @@ import {
   initialContent,
   lifecycleSettings,
   loginRules,
+  serviceSettings,
   sessionConfig,
   type SettingsInput,
   usernameRules,
@@ -68,6 +70,8 @@ export interface Hub {
   readonly edgeHub: EdgeHub
   /** Path and query of the one-time link that makes the first administrator, if there is none. */
   readonly setupPath: string | undefined
+  /** Ends the services that this hub runs. */
+  stopServices(): Promise<void>
   /** Stops listening and ends this hub's work; servers go on running. */
   close(): Promise<void>
 }
@@ -173,6 +177,14 @@ export async function startHub(input: HubInput): Promise<Hub> {
     now,
   })
   await listen(app, config)
+  const services = startServices({
+    store,
+    settings: serviceSettings(settingsInput),
+    dataDir: input.dataFolder.folder('services'),
+    logger,
+    now,
+    ...(input.passed !== undefined && { passed: input.passed }),
+  })
   const link =
     config.JupyterHub.authenticator === 'native' ? await createSetupLink(store, now()) : undefined
 
@@ -180,7 +192,9 @@ export async function startHub(input: HubInput): Promise<Hub> {
     lifecycle,
     edgeHub,
     setupPath: link === undefined ? undefined : `${hubPrefixOf(config)}setup?token=${link}`,
+    stopServices: () => services.stop(),
     async close() {
+      await services.stop()
       await edgeHub.close()
       await app.close()
       stopHousekeeping()

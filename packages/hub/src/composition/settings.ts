@@ -5,6 +5,8 @@ import type { LifecycleSettings } from '../lifecycle/settings.ts'
 import type { ServerLimits } from '../plugin-api/spawner.ts'
 import { defaultRoles } from '../rbac/roles.ts'
 import type { ConfiguredRole, InitialContent } from '../startup/initial-content.ts'
+import type { ServiceSettings } from '../services/settings.ts'
+import { localProcessDefaults } from '../spawners/local-process/options.ts'
 import type { Json, JsonObject } from '../util/json.ts'
 import { orreryVersion } from '../util/version.ts'
 import type { LoginRules } from '../web/authenticate.ts'
@@ -192,6 +194,28 @@ export function loginRules(config: Config): LoginRules {
     adminUsers: names(rules.adminUsers),
     allowExistingUsers: rules.allowExistingUsers,
     manageGroups: config.JupyterHub.authenticator === 'shared-password',
+  }
+}
+
+/** How the hub runs and watches services. */
+export function serviceSettings(input: SettingsInput): ServiceSettings {
+  const { config, cookieSecret } = input
+  const { JupyterHub: hub, LocalProcessSpawner: local, Spawner: spawner } = config
+  const { interruptTimeoutMs, termTimeoutMs, killTimeoutMs } = local
+  return {
+    baseUrl: hub.baseUrl,
+    hubApiUrl: new URL('api', hubConnectUrl(config)).href,
+    publicUrl: hub.publicUrl,
+    cookieSecret,
+    services: hub.services,
+    process: {
+      interruptTimeoutMs,
+      termTimeoutMs,
+      killTimeoutMs,
+      shellCmd: [],
+      envKeep: [...new Set([...localProcessDefaults.envKeep, ...spawner.envKeep])],
+    },
+    checkIntervalMs: hub.serviceCheckIntervalMs,
   }
 }
 

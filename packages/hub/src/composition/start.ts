@@ -83,6 +83,7 @@ async function startIn(dataFolder: DataFolder, input: StartInput): Promise<Runni
   return {
     async shutDown(reason) {
       logger.info({ reason }, 'Orrery ends')
+      await started.hub.stopServices()
       if (cleanupServers) await started.hub.lifecycle.stopAll('hub', stopServersTimeoutMs)
       await started.driver?.close()
       if (cleanupProxy) await started.proxy?.stop()

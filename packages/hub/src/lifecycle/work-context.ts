@@ -27,6 +27,8 @@ export type WorkPoint =
   | 'stop unrouted'
   | 'stop ended'
   | 'stop committed'
+  | 'service prepared'
+  | 'service started'
 
 /** What the work on operations is given. */
 export interface WorkContext extends RequestContext {

@@ -28,7 +28,14 @@ export async function holdLease(
   return row !== undefined
 }
 
-/** Lets every lease of a hub go, so that another need not wait for its end. */
-export async function dropLeases(transaction: WriteTransaction, owner: string): Promise<void> {
-  await transaction.db.deleteFrom('leases').where('owner', '=', owner).execute()
+/** Lets a lease go, so that another hub need not wait for its end. */
+export async function dropLease(
+  transaction: WriteTransaction,
+  lease: { name: string; owner: string },
+): Promise<void> {
+  await transaction.db
+    .deleteFrom('leases')
+    .where('name', '=', lease.name)
+    .where('owner', '=', lease.owner)
+    .execute()
 }

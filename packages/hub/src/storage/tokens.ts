@@ -96,9 +96,11 @@ export async function findTokenById(db: Executor, id: number): Promise<StoredTok
 export interface TokenSelection {
   readonly id?: number
   readonly userId?: number
+  readonly serviceId?: number
   readonly serverId?: number
   readonly sessionId?: string
   readonly clientId?: string
+  readonly note?: string
   readonly expiredAt?: Date
 }
 
@@ -110,10 +112,12 @@ export async function deleteTokens(
   if (Object.values(selection).every((value) => value === undefined)) {
     throw new TypeError('deleting every token takes a condition')
   }
-  const { id, userId, serverId, sessionId, clientId, expiredAt } = selection
+  const { id, userId, serviceId, serverId, sessionId, clientId, note, expiredAt } = selection
   let query = transaction.db.deleteFrom('api_tokens').returning('id')
   if (id !== undefined) query = query.where('id', '=', id)
   if (userId !== undefined) query = query.where('user_id', '=', userId)
+  if (serviceId !== undefined) query = query.where('service_id', '=', serviceId)
+  if (note !== undefined) query = query.where('note', '=', note)
   if (serverId !== undefined) query = query.where('server_id', '=', serverId)
   if (sessionId !== undefined) query = query.where('session_id', '=', sessionId)
   if (clientId !== undefined) query = query.where('client_id', '=', clientId)

@@ -184,7 +184,7 @@ describeStores('services API', (open) => {
     )
     const admin = await hub.callerWith(['admin:services', 'read:users'], 'boss')
     const refused: readonly [unknown, string][] = [
-      [undefined, 'body'],
+      [undefined, 'Invalid service data'],
       ['{', 'JSON'],
       [{}, ''],
       [[], ''],

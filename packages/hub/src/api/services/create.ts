@@ -53,7 +53,10 @@ export async function removeService(deps: ApiDeps, caller: Caller, name: string)
   const actor = actorOf(caller.principal)
   await deps.store.write(async (tx) => {
     const service = await findService(tx.db, name)
-    if (service === undefined) throw serviceNotFound(name)
+    if (service === undefined) {
+      const message = `Service ${shorten(name, 100)} does not exist`
+      throw new HubError('service_not_found', { message })
+    }
     if (service.fromConfig) {
       const message = `Service ${shorten(name, 100)} is not modifiable at runtime`
       throw new HubError('service_not_modifiable', { message })

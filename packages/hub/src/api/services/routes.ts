@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { HubError } from '../../domain/errors.ts'
 import { findService, listServices } from '../../storage/services.ts'
+import { isJsonObject } from '../../util/json.ts'
 import { callerOf, paramOf } from '../authorize.ts'
 import { type ApiApp, type ApiDeps, sendEmpty } from '../context.ts'
 import { answer, emptyAnswer, errors } from '../shared-schemas.ts'
@@ -77,6 +78,8 @@ function registerCreate(app: ApiApp, deps: ApiDeps): void {
         checkFirst: async (request) => {
           const name = paramOf(request, 'name')
           if ((await findService(deps.store.db, name)) !== undefined) throw serviceExists(name)
+          if (!isJsonObject(request.body)) throw new HubError('service_invalid')
+          if (Object.keys(request.body).length === 0) throw new HubError('service_invalid')
         },
       },
       schema: {

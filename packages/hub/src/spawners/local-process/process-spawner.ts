@@ -29,12 +29,19 @@ export interface ProcessOwner {
 export interface ProcessSpawnerParts {
   /** Throws `SpawnRefused` when the user cannot have a server here. */
   readonly getOwner: (request: SpawnRequest, signal: AbortSignal) => Promise<ProcessOwner>
+  /** Whether a start is refused while something listens on its port already; it is by default. */
+  readonly claimsPort?: boolean
+  /** What to do about a command that is not there, as a sentence. */
+  readonly commandHint?: string
   /** See `LaunchOrder.prelude`. */
   readonly prelude?: string
 }
 
 const maxRememberedExits = 4096
 const exitNoticeMs = 1_000
+const jupyterHint =
+  "For Jupyter: pip install jupyterlab jupyterhub, into a Python environment on the hub's PATH, or " +
+  'set Spawner.cmd.'
 
 /** The spawner behind `local-process` and `simple`, which differ in the owner of the processes. */
 export function createProcessSpawner(
@@ -98,8 +105,8 @@ export function createProcessSpawner(
         [runVariable]: request.runId,
       }
       const command = toCommandLine(options, request)
-      await assertCommandExists(command, environment)
-      if (await isPortTaken(state.ip, state.port)) {
+      await assertCommandExists(command, environment, parts.commandHint ?? jupyterHint)
+      if (parts.claimsPort !== false && (await isPortTaken(state.ip, state.port))) {
         // Whoever listens may be the server itself, started by a hub that was killed.
         const claim = await findClaim(state.runDir)
         if (claim !== undefined) return await adopt(state, claim)
@@ -211,6 +218,7 @@ function toCommandLine(options: LocalProcessOptions, request: SpawnRequest): rea
 async function assertCommandExists(
   command: readonly string[],
   environment: Readonly<Record<string, string>>,
+  hint: string,
 ): Promise<void> {
   const [program] = command
   if (program === undefined || program === '') throw new Error('the command is empty')
@@ -223,8 +231,5 @@ async function assertCommandExists(
     )
     if (isThere) return
   }
-  throw new Error(
-    `The command "${program}" was not found in PATH=${path}. For Jupyter: pip install jupyterlab ` +
-      `jupyterhub, into a Python environment on the hub's PATH, or set Spawner.cmd.`,
-  )
+  throw new Error(`The command "${program}" was not found in PATH=${path}. ${hint}`)
 }
