@@ -204,8 +204,9 @@ export function serviceSettings(input: SettingsInput): ServiceSettings {
   const { interruptTimeoutMs, termTimeoutMs, killTimeoutMs } = local
   return {
     baseUrl: hub.baseUrl,
+    subdomains: subdomainsOf(config),
     hubApiUrl: new URL('api', hubConnectUrl(config)).href,
-    publicUrl: hub.publicUrl,
+    publicUrl: publicUrlOf(config)?.href ?? '',
     cookieSecret,
     services: hub.services,
     process: {

@@ -1,5 +1,5 @@
 import { createHmac, hkdfSync } from 'node:crypto'
-import { oauthClientOf, servicePath } from '../domain/service-definition.ts'
+import { oauthClientOf, servicePath, serviceUrl } from '../domain/service-definition.ts'
 import type { ManagedService, ServiceSettings } from './settings.ts'
 
 /**
@@ -17,7 +17,7 @@ export function serviceEnvironment(
   const { name, url, user, oauthClientId } = service
   const { baseUrl, hubApiUrl, publicUrl } = settings
   const accessScopes = JSON.stringify(['access:services', `access:services!service=${name}`])
-  const client = oauthClientOf(service, baseUrl)
+  const client = oauthClientOf(service, settings)
   const prefix = url === '' ? '' : servicePath(baseUrl, name)
   const publicOrigin = publicUrl === '' ? '' : new URL(publicUrl).origin
   return {
@@ -34,7 +34,7 @@ export function serviceEnvironment(
     JUPYTERHUB_SERVER_NAME: '',
     JUPYTERHUB_API_URL: hubApiUrl,
     JUPYTERHUB_BASE_URL: baseUrl,
-    JUPYTERHUB_PUBLIC_URL: publicOrigin === '' || prefix === '' ? '' : `${publicOrigin}${prefix}`,
+    JUPYTERHUB_PUBLIC_URL: url === '' ? '' : publicServiceUrl(service, settings, publicOrigin),
     JUPYTERHUB_PUBLIC_HUB_URL: publicOrigin === '' ? '' : `${publicOrigin}${baseUrl}hub/`,
     // Nothing listens there: a service without URL gets it all the same.
     JUPYTERHUB_SERVICE_URL: 'http://127.0.0.1:0/',
@@ -42,6 +42,16 @@ export function serviceEnvironment(
     JUPYTERHUB_SERVICE_NAME: name,
     ...(url !== '' && { JUPYTERHUB_SERVICE_URL: url, JUPYTERHUB_SERVICE_PREFIX: prefix }),
   }
+}
+
+function publicServiceUrl(
+  { name }: ManagedService,
+  settings: ServiceSettings,
+  publicOrigin: string,
+): string {
+  const url = serviceUrl(settings, name)
+  if (!url.startsWith('/')) return url // a host of its own
+  return publicOrigin === '' ? '' : `${publicOrigin}${url}`
 }
 
 /**

@@ -148,7 +148,7 @@ async function giveToken(
   const owner = { kind: 'service', id: found.id } as const
   const token = { value, owner, scopes: ['inherit'], note: generatedNote }
   await createToken(tx, token, context.now())
-  const clientId = oauthClientOf(service, context.settings.baseUrl)?.id
+  const clientId = oauthClientOf(service, context.settings)?.id
   const client = clientId === undefined ? undefined : await findOAuthClient(tx.db, clientId)
   if (client?.serviceId !== found.id) return
   await putOAuthClient(tx, { ...client, secretHash: hashToken(value) })

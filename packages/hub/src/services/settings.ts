@@ -1,4 +1,5 @@
 import type { ServiceDefinition } from '../domain/service-definition.ts'
+import type { Place } from '../domain/urls.ts'
 import type { LocalProcessOptions } from '../spawners/local-process/options.ts'
 
 /** A service that the hub runs, as configured. */
@@ -12,9 +13,7 @@ export interface ManagedService extends ServiceDefinition {
   readonly timeoutMs: number
 }
 
-export interface ServiceSettings {
-  /** Begins and ends with `/`. */
-  readonly baseUrl: string
+export interface ServiceSettings extends Place {
   /** `http://host:port/hub/api`, as programs on this machine reach it. */
   readonly hubApiUrl: string
   /** `''` is unknown. */
