@@ -12,6 +12,7 @@ import { type LoadedConfig, loadConfig } from './config/load.ts'
 import { formatConfig, formatConfigJson, formatDefaults } from './config/print.ts'
 import { ConfigError, messageOf } from './domain/errors.ts'
 import type { WorkContext } from './lifecycle/work-context.ts'
+import type { ShutdownRequest } from './api/hub/shutdown.ts'
 import { createLogger } from './observability/logger.ts'
 import { openDataFolder } from './startup/data-folder.ts'
 import { jupyterhubVersion, orreryVersion } from './util/version.ts'
@@ -84,6 +85,8 @@ async function start(
     level: config.Application.logLevel,
     json: process.env['ORRERY_LOG_FORMAT'] === 'json',
   })
+  // The API listens a moment before the start is complete; a request to end then waits for that.
+  const asked = Promise.withResolvers<ShutdownRequest>()
   const running = await startProgram({
     config,
     cookieSecret: loadCookieSecret({ configured: cookieSecret, file: cookieSecretFile, cwd }),
@@ -92,16 +95,18 @@ async function start(
     logger,
     withEdge: parsed.command === 'start',
     ...(input.passed !== undefined && { passed: input.passed }),
+    onShutdownRequest: asked.resolve,
   })
 
   let endingSince: number | undefined
-  const end = (reason: string) => {
+  const end = (reason: string, request?: ShutdownRequest) => {
     if (endingSince !== undefined) {
-      if (Date.now() - endingSince > sameSignalMs && reason !== 'disconnect') process.exit(1)
+      const isSignal = reason.startsWith('SIG')
+      if (Date.now() - endingSince > sameSignalMs && isSignal) process.exit(1)
       return
     }
     endingSince = Date.now()
-    running.shutDown(reason).then(
+    running.shutDown(reason, request).then(
       () => process.exit(0),
       (error: unknown) => {
         logger.error({ cause: messageOf(error) }, 'Orrery did not end cleanly')
@@ -114,6 +119,7 @@ async function start(
   process.on('SIGHUP', () => end('SIGHUP'))
   // The launcher of a machine with an older Node is our parent, and ends with us and we with it.
   process.on('disconnect', () => end('disconnect'))
+  void asked.promise.then((request) => end('request', request))
 }
 
 async function load(parsed: Arguments, cwd: string): Promise<LoadedConfig> {

@@ -3,12 +3,14 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { HubError } from '../domain/errors.ts'
 import { decorateIdentity } from '../web/identify.ts'
 import { authorize } from './authorize.ts'
-import { addJsonParser, applyBodyRule } from './body.ts'
+import { addBodyParser, readJsonBody } from './body.ts'
 import type { ApiApp, ApiDeps } from './context.ts'
 import { registerDocsPage } from './docs-page.ts'
 import { registerEdgeRoutes } from './edge/routes.ts'
 import { sendApiError } from './errors.ts'
 import { StreamRegistry } from './event-stream.ts'
+import { registerAuthorizationRoutes } from './authorizations/routes.ts'
+import { registerProxyRoutes } from './proxy/routes.ts'
 import { registerGroupRoutes } from './groups/routes.ts'
 import { finishAnswer, setApiHeaders } from './headers.ts'
 import { registerHubRoutes } from './hub/routes.ts'
@@ -60,13 +62,13 @@ function prepare(api: ApiApp, deps: ApiDeps): void {
 }
 
 function registerResources(api: ApiApp, deps: ApiDeps): void {
-  addJsonParser(api)
+  addBodyParser(api)
   api.addHook('onRequest', (request, reply) => authorize(deps, request, reply))
   api.addHook('preValidation', async (request) => {
-    const { body, checkFirst } = request.routeOptions.config
-    if (body === 'optional' || body === 'nullable') applyBodyRule(request, body)
+    const { body, checkFirst, checkParsed } = request.routeOptions.config
     await checkFirst?.(request)
-    if (body === 'required') applyBodyRule(request, body)
+    readJsonBody(request, body)
+    await checkParsed?.(request)
   })
   api.addHook('onSend', async (request, reply, payload) => finishAnswer(request, reply, payload))
   const streams = new StreamRegistry(maxProgressStreams)
@@ -84,6 +86,8 @@ function registerResources(api: ApiApp, deps: ApiDeps): void {
   registerServiceRoutes(api, deps)
   registerGroupRoutes(api, deps)
   registerShareRoutes(api, deps)
+  registerProxyRoutes(api, deps)
+  registerAuthorizationRoutes(api, deps)
   registerEdgeRoutes(api, { deps, streams: edgeStreams })
   registerDocument(api)
   completeMethods()

@@ -16,6 +16,8 @@ import { decideAccess, type RouteResource, Viewer } from './permissions.ts'
 export type RouteAccess =
   | { readonly kind: 'public' }
   | { readonly kind: 'identified' }
+  /** Any valid token; a login cookie is not enough. */
+  | { readonly kind: 'token' }
   | {
       readonly kind: 'scopes'
       readonly anyOf: readonly string[]
@@ -31,8 +33,10 @@ declare module 'fastify' {
     /** Routes without it are refused: nothing is open by omission. */
     access?: RouteAccess
     body?: BodyRule
-    /** Looked at once the body is JSON and before its fields are: 404 and 409 come first. */
+    /** Looked at before the body is: 404 and 409 come first. */
     checkFirst?: (request: FastifyRequest) => Promise<void>
+    /** Looked at once the body is JSON and before its fields are. */
+    checkParsed?: (request: FastifyRequest) => Promise<void>
     /** Set on the routes that answer for methods which a path does not have. */
     methodNotAllowed?: boolean
   }
@@ -71,6 +75,7 @@ export async function authorize(
   if (config.methodNotAllowed === true) throw new HubError('method_not_allowed')
   if (access === undefined) throw new HubError('forbidden')
   const caller = await toCaller(deps, identity)
+  if (access.kind === 'token' && identity.via !== 'token') throw new HubError('forbidden')
   request.caller = caller
   if (access.kind === 'scopes') requireAccess(caller, access.anyOf, resourceOf(request, access))
 }

@@ -12,27 +12,33 @@ export const maxBodyBytes = 1_048_576
 export type BodyRule = 'optional' | 'nullable' | 'required'
 
 /**
- * Parses every body as JSON whatever its `Content-Type`: the credentials have decided already
- * whether the type matters. Zero bytes are no body; bad UTF-8 is replaced.
- * Source: contract rest-api §1.3.
+ * Takes every body as bytes, whatever its `Content-Type`: the credentials have decided already
+ * whether the type matters, and {@link readJsonBody} reads it for the routes that want one.
  */
-export function addJsonParser(app: FastifyInstance): void {
+export function addBodyParser(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser<Buffer>(
     '*',
     { parseAs: 'buffer', bodyLimit: maxBodyBytes },
-    (_request, bytes, done) => {
-      try {
-        done(null, parseJsonBody(bytes))
-      } catch (error) {
-        done(error instanceof Error ? error : new Error('body not parsed'))
-      }
-    },
+    (_request, bytes, done) => done(null, bytes),
   )
 }
 
-/** @throws HubError `body_invalid` */
-export function parseJsonBody(bytes: Buffer): unknown {
+/**
+ * Reads the body as JSON and applies the route's rule. Routes without a rule have no body.
+ * Zero bytes are no body; bad UTF-8 is replaced.
+ * Source: contract rest-api §1.3.
+ * @throws HubError `body_invalid`
+ */
+export function readJsonBody(request: FastifyRequest, rule: BodyRule | undefined): void {
+  const bytes = request.body
+  request.body = undefined
+  if (rule === undefined) return
+  if (Buffer.isBuffer(bytes)) request.body = parseJsonBody(bytes)
+  applyBodyRule(request, rule)
+}
+
+function parseJsonBody(bytes: Buffer): unknown {
   if (bytes.length === 0) return undefined
   try {
     return JSON.parse(bytes.toString('utf8').trim(), dropPrototype)
@@ -46,8 +52,7 @@ export function ignoreContentType(request: FastifyRequest): void {
   Reflect.deleteProperty(request.raw.headers, 'content-type')
 }
 
-/** Applies a {@link BodyRule} before the schema is checked. */
-export function applyBodyRule(request: FastifyRequest, rule: BodyRule): void {
+function applyBodyRule(request: FastifyRequest, rule: BodyRule): void {
   if (rule === 'optional') {
     if (isFalsyBody(request.body)) request.body = {}
   } else if (rule === 'nullable') {

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { FastifyBaseLogger, RawServerDefault } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import type { Principals } from '../access/principal.ts'
+import type { Principal, Principals } from '../access/principal.ts'
 import type { UsernameRules } from '../domain/names.ts'
 import type { ScopeRules } from '../access/scope-rules.ts'
 import type { Lifecycle } from '../lifecycle/lifecycle.ts'
@@ -12,6 +12,9 @@ import type { Store } from '../storage/store.ts'
 import type { Json } from '../util/json.ts'
 import type { Sessions } from '../web/identify.ts'
 import type { EdgeHub } from './edge/edge-hub.ts'
+import type { ProxySecret } from './edge/proxy-secret.ts'
+import type { ProxyControl } from './proxy/control.ts'
+import type { ShutdownRequest } from './hub/shutdown.ts'
 
 /** What the API depends on from the configuration; mapped by `main`. */
 export interface ApiSettings extends Place {
@@ -40,9 +43,13 @@ export interface ApiSettings extends Place {
   readonly headers: Readonly<Record<string, string>>
   readonly spawner: ComponentInfo
   readonly authenticator: ComponentInfo
-  /** Python that servers run with, `''` when unknown. */
-  readonly pythonVersion: string
-  readonly pythonExecutable: string
+}
+
+/** The Python that servers run with; empty where it is unknown. */
+export interface PythonInfo {
+  /** As `sys.version`. */
+  readonly version: string
+  readonly executable: string
 }
 
 export interface ComponentInfo {
@@ -59,8 +66,13 @@ export interface ApiDeps {
   readonly lifecycle: Lifecycle
   readonly settings: ApiSettings
   readonly edgeHub: EdgeHub
-  /** Secret that edges present to subscribe (`proxy.auth_token`). */
-  readonly proxyAuthToken: string
+  /** What edges present to subscribe (`proxy.auth_token`). */
+  readonly proxySecret: ProxySecret
+  readonly proxy: ProxyControl
+  /** Begins to end this hub. Returns at once; a second call changes nothing. */
+  readonly shutDown: (request: ShutdownRequest) => void
+  /** Notes activity of a principal other than the caller. */
+  readonly recordActivity: (principal: Principal) => void
   /**
    * Name of the known user that credentials in a token request belong to, `undefined` when they
    * are wrong. Throttled by whoever implements it.
@@ -69,6 +81,7 @@ export interface ApiDeps {
     auth: Json,
     request: FastifyRequest,
   ) => Promise<string | undefined>
+  readonly findPython: () => Promise<PythonInfo>
   /** Lets the authenticator refuse a new user's name by throwing. */
   readonly beforeUserCreated?: ((username: string) => Promise<void>) | undefined
   readonly now: () => Date

@@ -11,6 +11,8 @@ const tags = [
   { name: 'servers', description: 'Single-user servers and their lives.' },
   { name: 'tokens', description: 'API tokens.' },
   { name: 'groups', description: 'Sets of users.' },
+  { name: 'proxy', description: 'The routing table.' },
+  { name: 'authorizations', description: 'What older services resolve credentials with.' },
 ]
 
 /** Collects the routes that are registered after it into an OpenAPI 3.1 document. */

@@ -41,8 +41,17 @@ export class Viewer {
 
   /** The caller as seen by itself, who may always know who that is. */
   static ofSelf(principal: Principal, groupsOf: Membership): Viewer {
-    const own = fromScopeStrings(identifyScopes(principal))
-    return new Viewer(new ScopeSetBuilder().addSet(principal.scopes).addSet(own).build(), groupsOf)
+    return Viewer.ofAnother(principal, principal, groupsOf)
+  }
+
+  /** Somebody as a caller sees it who may know who that is. */
+  static ofAnother(
+    caller: Principal,
+    other: Pick<Principal, 'kind' | 'name'>,
+    groupsOf: Membership,
+  ): Viewer {
+    const known = fromScopeStrings(identifyScopes(other))
+    return new Viewer(new ScopeSetBuilder().addSet(caller.scopes).addSet(known).build(), groupsOf)
   }
 
   coversUser(scope: string, name: string): boolean {

@@ -7,6 +7,7 @@ import { createPrincipals } from '../access/principals.ts'
 import { createScopeRules } from '../access/rbac-rules.ts'
 import { registerApi } from '../api/app.ts'
 import { createEdgeHub } from '../api/edge/edge-hub.ts'
+import { createProxySecret } from '../api/edge/proxy-secret.ts'
 import type { Lifecycle } from '../lifecycle/lifecycle.ts'
 import { openStore } from '../storage/open.ts'
 import { Sessions } from '../web/identify.ts'
@@ -57,11 +58,13 @@ export async function generateOpenApi(): Promise<string> {
         headers: {},
         spawner: { class: '', version: '' },
         authenticator: { class: '', version: '' },
-        pythonVersion: '',
-        pythonExecutable: '',
       },
       edgeHub,
-      proxyAuthToken: randomBytes(16).toString('hex'),
+      proxySecret: createProxySecret(randomBytes(16).toString('hex')),
+      proxy: { check: refuse, change: refuse },
+      shutDown: () => undefined,
+      recordActivity: () => undefined,
+      findPython: refuse,
       authenticateCredentials: async () => undefined,
       now,
     })

@@ -8,6 +8,8 @@ import { createScopeRules } from '../access/rbac-rules.ts'
 import type { ScopeRules } from '../access/scope-rules.ts'
 import { registerApi } from '../api/app.ts'
 import { createEdgeHub, type EdgeHub } from '../api/edge/edge-hub.ts'
+import { createProxySecret } from '../api/edge/proxy-secret.ts'
+import type { ShutdownRequest } from '../api/hub/shutdown.ts'
 import { defaultArgon2Parameters, PasswordHasher } from '../authenticators/native/password-hash.ts'
 import type { Config } from '../config/options/classes.ts'
 import { ConfigError, messageOf } from '../domain/errors.ts'
@@ -47,6 +49,8 @@ import {
   usernameRules,
   webSettings,
 } from './settings.ts'
+import { HubProxyControl } from './proxy-control.ts'
+import { createPythonFinder } from './server-python.ts'
 import { createSpawners } from './spawners.ts'
 
 export interface HubInput {
@@ -61,6 +65,8 @@ export interface HubInput {
   readonly env: NodeJS.ProcessEnv
   readonly logger: Logger
   readonly passed?: WorkContext['passed']
+  /** Begins to end the program, for whoever asks the API to. */
+  readonly shutDown: (request: ShutdownRequest) => void
 }
 
 /** A hub that listens. */
@@ -68,6 +74,8 @@ export interface Hub {
   readonly lifecycle: RunningLifecycle
   /** The routing table and its changes, for proxies. */
   readonly edgeHub: EdgeHub
+  /** The proxy that the program drives is attached here. */
+  readonly proxy: HubProxyControl
   /** Path and query of the one-time link that makes the first administrator, if there is none. */
   readonly setupPath: string | undefined
   /** Ends the services that this hub runs. */
@@ -94,7 +102,8 @@ export async function startHub(input: HubInput): Promise<Hub> {
     target: new URL(hubConnectUrl(config)).origin,
   }
   const lifecycleOptions = lifecycleSettings(settingsInput)
-  await settleRoutes(store, { hub, extra: extraRoutes(config) }, lifecycleOptions)
+  const routes = { hub, extra: extraRoutes(config) }
+  await settleRoutes(store, routes, lifecycleOptions)
 
   const principals = createPrincipals({ store, rules, now })
   const sessions = new Sessions(sessionConfig(settingsInput), principals)
@@ -138,6 +147,16 @@ export async function startHub(input: HubInput): Promise<Hub> {
     const principal = request.identity?.principal
     if (principal !== undefined) activity.record(principal)
   })
+  const proxySecret = createProxySecret(input.proxyAuthToken)
+  const { apiUrl } = config.ConfigurableHTTPProxy
+  const proxy = new HubProxyControl({
+    store,
+    edgeHub,
+    secret: proxySecret,
+    routes,
+    place: lifecycleOptions,
+    address: { apiUrl, authToken: input.proxyAuthToken },
+  })
   const api = apiSettings(settingsInput)
   await registerApi(app, {
     store,
@@ -147,7 +166,11 @@ export async function startHub(input: HubInput): Promise<Hub> {
     lifecycle,
     settings: api,
     edgeHub,
-    proxyAuthToken: input.proxyAuthToken,
+    proxySecret,
+    proxy,
+    shutDown: input.shutDown,
+    recordActivity: (principal) => activity.record(principal),
+    findPython: createPythonFinder(config.Spawner.cmd?.[0] ?? 'jupyterhub-singleuser', input.env),
     authenticateCredentials: credentialsForToken(login, sessions),
     now,
   })
@@ -191,6 +214,7 @@ export async function startHub(input: HubInput): Promise<Hub> {
   return {
     lifecycle,
     edgeHub,
+    proxy,
     setupPath: link === undefined ? undefined : `${hubPrefixOf(config)}setup?token=${link}`,
     stopServices: () => services.stop(),
     async close() {

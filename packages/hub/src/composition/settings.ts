@@ -177,8 +177,6 @@ export function apiSettings(input: SettingsInput): ApiSettings {
     headers: hub.webSettings.headers ?? {},
     spawner: { class: `orrery.spawners.${hub.spawner}`, version: orreryVersion },
     authenticator: { class: `orrery.authenticators.${hub.authenticator}`, version: orreryVersion },
-    pythonVersion: '',
-    pythonExecutable: '',
   }
 }
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
+import type { ShutdownRequest } from '../api/hub/shutdown.ts'
 import type { Config } from '../config/options/classes.ts'
 import type { WorkContext } from '../lifecycle/work-context.ts'
 import type { ProxyProcess } from '../proxy/adapters/proxy-process.ts'
@@ -23,12 +24,14 @@ export interface StartInput {
   /** Run the edge as well, or the hub alone. */
   readonly withEdge: boolean
   readonly passed?: WorkContext['passed']
+  /** Called when the API is asked to shut the hub down. */
+  readonly onShutdownRequest: (request: ShutdownRequest) => void
 }
 
 /** A started Orrery. */
 export interface RunningProgram {
-  /** Stops what the configuration says is stopped with the hub, then the hub. */
-  shutDown(reason: string): Promise<void>
+  /** Stops what the request, or else the configuration, says is stopped with the hub, then the hub. */
+  shutDown(reason: string, request?: ShutdownRequest): Promise<void>
 }
 
 /** A hub that was asked to end stops servers for so long, then leaves them to the next hub. */
@@ -65,9 +68,13 @@ async function startIn(dataFolder: DataFolder, input: StartInput): Promise<Runni
   let driver: RouteDriver | undefined
   try {
     const withEdge = startsProxy || isDriven
-    hub = await startHub({ ...input, withEdge, store, proxyAuthToken, dataFolder })
+    const shutDown = input.onShutdownRequest
+    hub = await startHub({ ...input, shutDown, withEdge, store, proxyAuthToken, dataFolder })
     proxy = await proxyStarting
-    if (isDriven) driver = await driveProxy({ ...proxyInput, edgeHub: hub.edgeHub, store })
+    if (isDriven) {
+      driver = await driveProxy({ ...proxyInput, edgeHub: hub.edgeHub, store })
+      hub.proxy.attach(driver)
+    }
   } catch (error) {
     const started = await proxyStarting?.catch(() => undefined)
     if (started?.wasRunning === true) started.release()
@@ -81,12 +88,14 @@ async function startIn(dataFolder: DataFolder, input: StartInput): Promise<Runni
   const started = { hub, proxy, driver }
 
   return {
-    async shutDown(reason) {
+    async shutDown(reason, request = {}) {
       logger.info({ reason }, 'Orrery ends')
       await started.hub.stopServices()
       if (cleanupServers) await started.hub.lifecycle.stopAll('hub', stopServersTimeoutMs)
+      const { servers: stopsServers = cleanupServers, proxy: stopsProxy = cleanupProxy } = request
+      if (stopsServers) await started.hub.lifecycle.stopAll('hub', stopServersTimeoutMs)
       await started.driver?.close()
-      if (cleanupProxy) await started.proxy?.stop()
+      if (stopsProxy) await started.proxy?.stop()
       else started.proxy?.release()
       await started.hub.close()
       await store.close()

@@ -4,6 +4,7 @@ import type { Server } from '../domain/records.ts'
 import { isServerTransition, type ServerState, type SpawnFailure } from '../domain/server-state.ts'
 import { type JsonObject, parseStoredObject } from '../util/json.ts'
 import type { Executor } from './dialects/dialect.ts'
+import { toInList } from './lists.ts'
 import { toDate, toDateOrNull } from './rows.ts'
 import type { Schema } from './schema.ts'
 import type { WriteTransaction } from './store.ts'
@@ -210,6 +211,22 @@ export async function touchServer(
       eb.or([eb('last_activity_at', 'is', null), eb('last_activity_at', '<', at.getTime())]),
     )
     .execute()
+}
+
+/** When the servers of these users were last active, by `user/server`. */
+export async function listLastActivity(
+  db: Executor,
+  usernames: readonly string[],
+): Promise<Map<string, Date>> {
+  if (usernames.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('servers')
+    .innerJoin('users', 'users.id', 'servers.user_id')
+    .select(['users.name as user', 'servers.name as server', 'servers.last_activity_at as at'])
+    .where('users.name', 'in', toInList(usernames, ''))
+    .where('servers.last_activity_at', 'is not', null)
+    .execute()
+  return new Map(rows.map(({ user, server, at }) => [`${user}/${server}`, toDate(at ?? 0)]))
 }
 
 /** Deletes the row with its operations, tokens, client and shares. */

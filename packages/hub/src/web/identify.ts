@@ -163,6 +163,18 @@ export class Sessions {
     return sessionId
   }
 
+  /** Whose login cookie a value is; any name that the hub signed it for will do. */
+  async findByCookieValue(name: string, value: string): Promise<Principal | undefined> {
+    const { cookieSecret: secret, cookieMaxAgeDays, now } = this.config
+    const cookieId = readSignedValue(value.replace(/^"(.*)"$/, '$1'), {
+      secret,
+      name,
+      now: now(),
+      maxAgeMs: cookieMaxAgeDays * dayMs,
+    })
+    return cookieId === undefined ? undefined : this.#principals.findByCookieId(cookieId)
+  }
+
   async #principalOfCookie(exchange: {
     request: FastifyRequest
     reply: FastifyReply

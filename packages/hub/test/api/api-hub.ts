@@ -9,6 +9,9 @@ import { createScopeRules } from '../../src/access/rbac-rules.ts'
 import { registerApi } from '../../src/api/app.ts'
 import type { ApiDeps, ApiSettings } from '../../src/api/context.ts'
 import { createEdgeHub, type EdgeHub } from '../../src/api/edge/edge-hub.ts'
+import { createProxySecret } from '../../src/api/edge/proxy-secret.ts'
+import type { ShutdownRequest } from '../../src/api/hub/shutdown.ts'
+import { HubProxyControl } from '../../src/composition/proxy-control.ts'
 import type { RunningLifecycle } from '../../src/lifecycle/create-lifecycle.ts'
 import { putRole } from '../../src/storage/access.ts'
 import { addGroupMember, ensureGroup } from '../../src/storage/groups.ts'
@@ -45,8 +48,6 @@ const settings: ApiSettings = {
   headers: {},
   spawner: { class: 'fake', version: '1' },
   authenticator: { class: 'fake', version: '1' },
-  pythonVersion: '3.12',
-  pythonExecutable: '/usr/bin/python3',
 }
 
 export interface Caller {
@@ -58,6 +59,10 @@ export interface Caller {
 /** The API on a store of the test's, with the real control plane and machines in this process. */
 export class ApiHub {
   readonly machines = new FakeMachines()
+  /** What the hub was asked to end with. */
+  readonly shutdowns: ShutdownRequest[] = []
+  /** Whom activity was noted of, besides callers. */
+  readonly activity: string[] = []
   readonly store: Store
   readonly edgeHub: EdgeHub
   readonly app: FastifyInstance
@@ -98,6 +103,7 @@ export class ApiHub {
     const lifecycle = await startTestHub(store, { machines, settings: quickSettings })
     const hub = new ApiHub({ store, lifecycle, principals })
     Object.assign(hub, { machines })
+    const secret = createProxySecret(edgeToken)
     await registerApi(hub.app, {
       store,
       principals,
@@ -106,7 +112,18 @@ export class ApiHub {
       lifecycle,
       settings: { ...settings, ...options.settings },
       edgeHub: hub.edgeHub,
-      proxyAuthToken: edgeToken,
+      proxySecret: secret,
+      proxy: new HubProxyControl({
+        store,
+        edgeHub: hub.edgeHub,
+        secret,
+        routes: { hub: { routespec: '/', target: 'http://127.0.0.1:8081' }, extra: new Map() },
+        place: { baseUrl: '/', subdomains: undefined },
+        address: { apiUrl: '', authToken: '' },
+      }),
+      shutDown: (request) => hub.shutdowns.push(request),
+      recordActivity: (principal) => hub.activity.push(principal.name),
+      findPython: async () => ({ version: '3.12', executable: '/usr/bin/python3' }),
       authenticateCredentials: async (auth) =>
         JSON.stringify(auth) === '{"username":"bob","password":"right"}' ? 'bob' : undefined,
       now: () => new Date(),

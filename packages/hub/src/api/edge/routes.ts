@@ -1,4 +1,3 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { HubError } from '../../domain/errors.ts'
@@ -26,6 +25,7 @@ export function registerEdgeRoutes(
 ): void {
   const { deps, streams } = context
   const config = { access: { kind: 'edge' } } as const
+  const withBody = { ...config, body: 'required' } as const
   const schema = { hide: true }
 
   app.get('/edge/routes', { config, schema }, async (request, reply) => {
@@ -38,14 +38,14 @@ export function registerEdgeRoutes(
     return sendLines(reply, messages, stream)
   })
 
-  app.post('/edge/ack', { config, schema }, async (request, reply) => {
+  app.post('/edge/ack', { config: withBody, schema }, async (request, reply) => {
     requireEdge(deps, request)
     const { edge, seq } = parsed(() => parseEdgeAck(request.body))
     deps.edgeHub.acknowledge(edge, seq)
     return sendEmpty(reply, 204)
   })
 
-  app.post('/edge/activity', { config, schema }, async (request, reply) => {
+  app.post('/edge/activity', { config: withBody, schema }, async (request, reply) => {
     requireEdge(deps, request)
     const report = parsed(() => parseEdgeActivity(request.body))
     await recordEdgeActivity(deps.store, report, deps.now())
@@ -54,17 +54,9 @@ export function registerEdgeRoutes(
 }
 
 /** @throws HubError `forbidden` unless the request carries the shared secret */
-function requireEdge(deps: Pick<ApiDeps, 'proxyAuthToken'>, request: FastifyRequest): void {
+function requireEdge(deps: Pick<ApiDeps, 'proxySecret'>, request: FastifyRequest): void {
   const token = tokenOf(request)
-  const isRight =
-    token !== undefined &&
-    deps.proxyAuthToken !== '' &&
-    timingSafeEqual(sha256(token), sha256(deps.proxyAuthToken))
-  if (!isRight) throw new HubError('forbidden')
-}
-
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
+  if (token === undefined || !deps.proxySecret.accepts(token)) throw new HubError('forbidden')
 }
 
 function readPosition(query: Readonly<Record<string, string>>): EdgePosition | undefined {

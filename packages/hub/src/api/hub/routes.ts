@@ -16,12 +16,14 @@ import {
   InfoModel,
   VersionModel,
 } from './schemas.ts'
+import { registerShutdown } from './shutdown.ts'
 import { loadServiceView } from '../services/views.ts'
 
 export function registerHubRoutes(app: ApiApp, deps: ApiDeps): void {
   registerVersion(app)
   registerInfo(app, deps)
   registerWhoami(app, deps)
+  registerShutdown(app, deps)
 }
 
 function registerVersion(app: ApiApp): void {
@@ -66,13 +68,16 @@ function registerInfo(app: ApiApp, deps: ApiDeps): void {
         response: { 200: answer(InfoModel, 'Versions and classes.'), ...errors(403) },
       },
     },
-    async () => ({
-      version: jupyterhubVersion,
-      python: settings.pythonVersion,
-      sys_executable: settings.pythonExecutable,
-      spawner: settings.spawner,
-      authenticator: settings.authenticator,
-    }),
+    async () => {
+      const python = await deps.findPython()
+      return {
+        version: jupyterhubVersion,
+        python: python.version,
+        sys_executable: python.executable,
+        spawner: settings.spawner,
+        authenticator: settings.authenticator,
+      }
+    },
   )
 }
 

@@ -70,7 +70,7 @@ function registerCreate(app: ApiApp, deps: ApiDeps): void {
       config: {
         access: { kind: 'in-handler', anyOf: ['tokens'] },
         body: 'optional',
-        checkFirst: (request) => identifyRequester(deps, request),
+        checkParsed: (request) => identifyRequester(deps, request),
       },
       schema: {
         operationId: 'createToken',

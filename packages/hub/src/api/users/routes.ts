@@ -158,7 +158,7 @@ function registerCreate(app: ApiApp, deps: ApiDeps): void {
       config: {
         access: { kind: 'scopes', anyOf: ['admin:users'], resource: 'user' },
         body: 'optional',
-        checkFirst: async (request) => {
+        checkParsed: async (request) => {
           const name = paramOf(request, 'name')
           if ((await findUser(deps.store.db, name)) !== undefined) {
             throw new HubError('user_exists', { message: `User ${name} already exists` })
