@@ -35,6 +35,8 @@ export interface Server {
   readonly spawnerId: string | null
   /** What the spawner needs to find the server again; `null` when nothing can be running. */
   readonly spawnerState: JsonObject | null
+  /** What the server that last became ready said of its `jupyterhub` package; `null` for nothing. */
+  readonly jupyterhubVersion: string | null
 }
 
 export type OperationKind = 'spawn' | 'stop'

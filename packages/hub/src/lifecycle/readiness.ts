@@ -6,19 +6,26 @@ const maxPauseMs = 5_000
 const firstPauseMs = 100
 const answerTimeoutMs = 5_000
 
+/** What a server's first answer says of it. */
+export interface Readiness {
+  /** Header `X-JupyterHub-Version`; `null` for an application that is no JupyterHub server. */
+  readonly jupyterhubVersion: string | null
+}
+
 /**
  * Resolves once the server answers `GET <url>` with any status below 500; redirects are not
  * followed. Rejects when `signal` aborts, with the signal's reason.
  */
-export async function untilResponding(url: URL, signal: AbortSignal): Promise<void> {
+export async function untilResponding(url: URL, signal: AbortSignal): Promise<Readiness> {
   for (let limitMs = firstPauseMs; ; limitMs = Math.min(limitMs * 2, maxPauseMs)) {
     signal.throwIfAborted()
-    if (await isResponding(url, signal)) return
+    const readiness = await ask(url, signal)
+    if (readiness !== undefined) return readiness
     await delay(limitMs / 2 + (Math.random() * limitMs) / 2, undefined, { signal })
   }
 }
 
-async function isResponding(url: URL, signal: AbortSignal): Promise<boolean> {
+async function ask(url: URL, signal: AbortSignal): Promise<Readiness | undefined> {
   try {
     const answer = await request(url, {
       signal,
@@ -27,8 +34,14 @@ async function isResponding(url: URL, signal: AbortSignal): Promise<boolean> {
       headers: { connection: 'close' },
     })
     await answer.body.dump({ limit: 1_048_576 })
-    return answer.statusCode < 500
+    if (answer.statusCode >= 500) return undefined
+    return { jupyterhubVersion: versionOf(answer.headers['x-jupyterhub-version']) }
   } catch {
-    return false // not listening yet, or resetting: ask again
+    return undefined // not listening yet, or resetting: ask again
   }
+}
+
+/** A version is short and plain; anything else counts as none. */
+function versionOf(header: string | string[] | undefined): string | null {
+  return typeof header === 'string' && /^[\w.+!-]{1,64}$/.test(header) ? header : null
 }

@@ -1,11 +1,12 @@
 import type { Server } from '../domain/records.ts'
-import { escapePathSegment, serverClientId, serverPath, serverUrl } from '../domain/urls.ts'
+import { escapePathSegment, serverPath, serverUrl } from '../domain/urls.ts'
 import type { BindAddress } from '../plugin-api/spawner.ts'
 import type { LifecycleSettings } from './settings.ts'
 
 export interface EnvironmentInput {
   readonly server: Pick<Server, 'username' | 'name'>
   readonly apiToken: string
+  readonly clientId: string
   readonly bind: BindAddress
   readonly settings: LifecycleSettings
 }
@@ -15,7 +16,7 @@ export interface EnvironmentInput {
  * Source: contract single-user-and-services §2; later entries win, configured ones last.
  */
 export function serverEnvironment(input: EnvironmentInput): Record<string, string> {
-  const { server, apiToken, bind, settings } = input
+  const { server, apiToken, clientId, bind, settings } = input
   const prefix = serverPath(settings.baseUrl, server.username, server.name)
   const url = serverUrl(settings, server.username, server.name)
   const fullName = `${server.username}/${server.name}`
@@ -28,7 +29,7 @@ export function serverEnvironment(input: EnvironmentInput): Record<string, strin
     ...settings.keptEnvironment,
     JUPYTERHUB_API_TOKEN: apiToken,
     JPY_API_TOKEN: apiToken,
-    JUPYTERHUB_CLIENT_ID: serverClientId(server.username, server.name),
+    JUPYTERHUB_CLIENT_ID: clientId,
     ...(Object.keys(settings.cookieOptions).length > 0 && {
       JUPYTERHUB_COOKIE_OPTIONS: JSON.stringify(settings.cookieOptions),
     }),

@@ -1,10 +1,10 @@
 import { HubError, messageOf } from '../domain/errors.ts'
 import type { Server } from '../domain/records.ts'
 import type { SpawnFailure } from '../domain/server-state.ts'
-import { serverClientId, serverPath, serverRoutespec, serverUrl } from '../domain/urls.ts'
+import { serverPath, serverRoutespec, serverUrl } from '../domain/urls.ts'
 import { type Spawner, SpawnRefused, type SpawnRequest } from '../plugin-api/spawner.ts'
 import { findRole } from '../storage/access.ts'
-import { putOAuthClient } from '../storage/oauth.ts'
+import { claimServerClient } from '../storage/oauth.ts'
 import { updateOperation } from '../storage/operations.ts'
 import { putRoute } from '../storage/routes.ts'
 import { findServerById, updateServer } from '../storage/servers.ts'
@@ -14,8 +14,9 @@ import { createToken, deleteTokens } from '../storage/tokens.ts'
 import type { JsonObject } from '../util/json.ts'
 import { DeadlineExceeded, withDeadline } from './deadline.ts'
 import { ProgressRecorder } from './progress-recorder.ts'
-import { untilResponding } from './readiness.ts'
+import { type Readiness, untilResponding } from './readiness.ts'
 import { fullName, queueStop } from './requests.ts'
+import { chooseClientId } from './server-client.ts'
 import { serverEnvironment } from './server-environment.ts'
 import { serverTokenScopes } from './server-scopes.ts'
 import { deriveServerToken } from './server-token.ts'
@@ -26,6 +27,12 @@ import {
   type Work,
   type WorkContext,
 } from './work-context.ts'
+
+/** What a server shows the hub who it is with. */
+interface ServerIdentity {
+  readonly apiToken: string
+  readonly clientId: string
+}
 
 /** How long a new route may take to reach the edges before the server counts as ready anyway. */
 const routeTimeoutMs = 2_000
@@ -59,14 +66,15 @@ async function spawn(context: WorkContext, work: Work, found: Server): Promise<v
   const spawner = context.spawnerOf(found.spawnerId ?? context.spawnerId)
   await using progress = new ProgressRecorder(store, work.operation.id, context.now)
   const apiToken = deriveServerToken(settings.cookieSecret, found.runId ?? '')
-  const request = spawnRequest(context, { server: found, apiToken, progress })
+  const identity = { apiToken, clientId: await chooseClientId(store.db, found) }
+  const request = spawnRequest(context, { server: found, identity, progress })
 
   const started = await withDeadline(
     { what: 'Starting the server', timeoutMs: settings.startTimeoutMs, parent: work.signal },
     async (signal) => {
       const prepared =
         found.spawnerState ??
-        (await prepare(context, work, { server: found, spawner, request, apiToken, signal }))
+        (await prepare(context, work, { server: found, spawner, request, identity, signal }))
       context.passed?.('spawn prepared', found.name)
       progress.report({ progress: 30, message: 'Spawning server...' })
       return spawner.start(request, prepared, signal)
@@ -76,7 +84,7 @@ async function spawn(context: WorkContext, work: Work, found: Server): Promise<v
   await storeSpawnerState(context, work, { serverId: found.id, state: started.state })
 
   progress.report({ progress: 70, message: 'Server started; waiting for it to answer' })
-  await withDeadline(
+  const readiness = await withDeadline(
     {
       what: 'Waiting for the server to answer',
       timeoutMs: settings.httpTimeoutMs,
@@ -89,7 +97,11 @@ async function spawn(context: WorkContext, work: Work, found: Server): Promise<v
   await context.edges.untilApplied(seq, routeTimeoutMs)
   context.passed?.('spawn routed', found.name)
   await progress.flush()
-  await becomeReady(context, work, { serverId: found.id, target: started.target })
+  await becomeReady(context, work, {
+    serverId: found.id,
+    target: started.target,
+    jupyterhubVersion: readiness.jupyterhubVersion,
+  })
   context.passed?.('spawn ready', found.name)
 }
 
@@ -101,11 +113,11 @@ async function prepare(
     server: Server
     spawner: Spawner
     request: SpawnRequest
-    apiToken: string
+    identity: ServerIdentity
     signal: AbortSignal
   },
 ): Promise<JsonObject> {
-  const { server, spawner, request, apiToken, signal } = input
+  const { server, spawner, request, identity, signal } = input
   const state = await spawner.prepare(request, signal)
   const now = context.now()
   await changeServer(
@@ -113,7 +125,7 @@ async function prepare(
     work,
     async (tx, current) => {
       await updateServer(tx, current, { spawnerId: context.spawnerId, spawnerState: state })
-      await registerServer(tx, { context, server: current, apiToken, now })
+      await registerServer(tx, { context, server: current, identity, now })
       await updateOperation(tx, work.hold, { step: 'prepared' })
     },
     server.id,
@@ -124,9 +136,10 @@ async function prepare(
 /** The server's API token and OAuth client. Source: contract single-user-and-services §3.1, 4-5. */
 async function registerServer(
   tx: WriteTransaction,
-  input: { context: WorkContext; server: Server; apiToken: string; now: Date },
+  input: { context: WorkContext; server: Server; identity: ServerIdentity; now: Date },
 ): Promise<void> {
-  const { context, server, apiToken, now } = input
+  const { context, server, identity, now } = input
+  const { apiToken, clientId } = identity
   const { settings } = context
   const path = serverPath(settings.baseUrl, server.username, server.name)
   const scopes = serverTokenScopes({
@@ -146,8 +159,8 @@ async function registerServer(
     },
     now,
   )
-  await putOAuthClient(tx, {
-    id: serverClientId(server.username, server.name),
+  const claimed = await claimServerClient(tx, {
+    id: clientId,
     description: `Server at ${path}`,
     secretHash: hashToken(apiToken),
     redirectUri: `${serverUrl(settings, server.username, server.name)}oauth_callback`,
@@ -159,6 +172,10 @@ async function registerServer(
     ].toSorted(),
     serverId: server.id,
     serviceId: null,
+  })
+  if (claimed) return
+  throw new HubError('spawn_failed', {
+    message: 'Another server took the OAuth client id of this one just now. Start it again.',
   })
 }
 
@@ -185,13 +202,13 @@ async function untilAnswering(input: {
   found: Server
   started: { target: URL; state: JsonObject }
   signal: AbortSignal
-}): Promise<void> {
+}): Promise<Readiness> {
   const { context, spawner, found, started, signal } = input
   const path = serverPath(context.settings.baseUrl, found.username, found.name)
   const over = new AbortController()
   const both = AbortSignal.any([signal, over.signal])
   try {
-    await Promise.race([
+    return await Promise.race([
       untilResponding(new URL(`${path}api`, started.target), both),
       untilExited(spawner, started.state, both),
     ])
@@ -248,7 +265,7 @@ function publishRoute(
 async function becomeReady(
   context: WorkContext,
   work: Work,
-  input: { serverId: number; target: URL },
+  input: { serverId: number; target: URL; jupyterhubVersion: string | null },
 ): Promise<void> {
   const now = context.now()
   await changeServer(
@@ -258,6 +275,7 @@ async function becomeReady(
       await updateServer(tx, server, {
         state: { kind: 'ready', startedAt: server.startedAt ?? now, target: input.target },
         lastActivityAt: now,
+        jupyterhubVersion: input.jupyterhubVersion,
       })
       await updateOperation(tx, work.hold, { state: 'succeeded', finishedAt: now })
     },
@@ -362,9 +380,9 @@ async function readLogTail(context: WorkContext, server: Server): Promise<string
 
 function spawnRequest(
   context: WorkContext,
-  input: { server: Server; apiToken: string; progress: ProgressRecorder },
+  input: { server: Server; identity: ServerIdentity; progress: ProgressRecorder },
 ): SpawnRequest {
-  const { server, apiToken, progress } = input
+  const { server, identity, progress } = input
   const { settings } = context
   return {
     runId: server.runId ?? '',
@@ -374,7 +392,7 @@ function spawnRequest(
     bind: { ip: settings.bindIp, port: settings.bindPort },
     userOptions: server.userOptions ?? {},
     limits: settings.limits,
-    environment: (bind) => serverEnvironment({ server, apiToken, bind, settings }),
+    environment: (bind) => serverEnvironment({ server, ...identity, bind, settings }),
     report: (event) => progress.report(event),
   }
 }

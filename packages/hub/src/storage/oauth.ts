@@ -21,20 +21,51 @@ export async function putOAuthClient(
   transaction: WriteTransaction,
   client: OAuthClient,
 ): Promise<void> {
-  const values = {
-    description: client.description,
-    secret_hash: client.secretHash,
-    redirect_uri: client.redirectUri,
-    allowed_scopes: JSON.stringify(client.allowedScopes),
-    server_id: client.serverId,
-    service_id: client.serviceId,
-  }
+  const { id, ...values } = toValues(client)
   await transaction.db
     .insertInto('oauth_clients')
-    .values({ id: client.id, ...values })
+    .values({ id, ...values })
     .onConflict((conflict) => conflict.column('id').doUpdateSet(values))
     .execute()
   transaction.changed('client', client.id)
+}
+
+/** The id of the client that a server has, if any. */
+export async function findClientIdOfServer(
+  db: Executor,
+  serverId: number,
+): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('oauth_clients')
+    .select('id')
+    .where('server_id', '=', serverId)
+    .executeTakeFirst()
+  return row?.id
+}
+
+/**
+ * Creates or replaces the client of a server, but takes none from anybody else.
+ * @returns false when the id belongs to another server
+ */
+export async function claimServerClient(
+  transaction: WriteTransaction,
+  client: OAuthClient & { readonly serverId: number },
+): Promise<boolean> {
+  const { id, ...values } = toValues(client)
+  const row = await transaction.db
+    .insertInto('oauth_clients')
+    .values({ id, ...values })
+    .onConflict((conflict) =>
+      conflict
+        .column('id')
+        .doUpdateSet(values)
+        .where('oauth_clients.server_id', '=', client.serverId),
+    )
+    .returning('id')
+    .executeTakeFirst()
+  if (row === undefined) return false
+  transaction.changed('client', id)
+  return true
 }
 
 /** Deletes the client of a server, and with it every code and browser token issued to it. */
@@ -121,6 +152,18 @@ export async function consumeOAuthCode(
 
 export async function purgeOAuthCodes(transaction: WriteTransaction, now: Date): Promise<void> {
   await transaction.db.deleteFrom('oauth_codes').where('expires_at', '<', now.getTime()).execute()
+}
+
+function toValues(client: OAuthClient) {
+  return {
+    id: client.id,
+    description: client.description,
+    secret_hash: client.secretHash,
+    redirect_uri: client.redirectUri,
+    allowed_scopes: JSON.stringify(client.allowedScopes),
+    server_id: client.serverId,
+    service_id: client.serviceId,
+  }
 }
 
 function toClient(row: Selectable<Schema['oauth_clients']>): OAuthClient {

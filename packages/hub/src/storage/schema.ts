@@ -59,6 +59,7 @@ export interface Schema {
     user_options: string | null
     spawner_id: string | null
     spawner_state: string | null
+    jupyterhub_version: string | null
     failure: string | null
   }
   operations: {

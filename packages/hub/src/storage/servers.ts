@@ -152,6 +152,7 @@ export interface ServerChanges {
   readonly lastActivityAt?: Date
   readonly spawnerId?: string | null
   readonly spawnerState?: JsonObject | null
+  readonly jupyterhubVersion?: string | null
 }
 
 /**
@@ -187,6 +188,9 @@ export async function updateServer(
       ...(changes.spawnerId !== undefined && { spawner_id: changes.spawnerId }),
       ...(changes.spawnerState !== undefined && {
         spawner_state: toJsonOrNull(changes.spawnerState),
+      }),
+      ...(changes.jupyterhubVersion !== undefined && {
+        jupyterhub_version: changes.jupyterhubVersion,
       }),
     })
     .where('id', '=', server.id)
@@ -287,6 +291,7 @@ function toServer(row: ServerRow): Server {
     userOptions: parseStoredObject(row.user_options) ?? null,
     spawnerId: row.spawner_id,
     spawnerState: parseStoredObject(row.spawner_state) ?? null,
+    jupyterhubVersion: row.jupyterhub_version,
   }
 }
 

@@ -89,6 +89,7 @@ describeStores('the life of a server', (open) => {
 
   test('starting twice is one start; starting a running one is refused', async () => {
     const { start, untilSettled } = await prepare()
+    machines.behaviour.startDelayMs = 500 // the second one comes while the first is under way
     const [first, second] = await Promise.all([start(), start()])
     expect(second.operationId).toBe(first.operationId)
     await untilSettled()

@@ -127,6 +127,23 @@ describeStores('spawn pages', (open) => {
     expect((await settled())?.state.kind).toBe('ready')
   })
 
+  test.for([
+    ['5.5.4', 'jupyterhub version 5.5.4'],
+    ['<b>', 'jupyterhub version unknown'],
+    [undefined, 'jupyterhub version unknown'],
+  ] as const)('a server that is never reached ends in a message (%s)', async ([version, hint]) => {
+    const { hub, browser, settled } = await prepare()
+    if (version !== undefined) hub.machines.behaviour.version = version
+    await browser.get('/hub/spawn')
+    await settled()
+    const first = await browser.get('/hub/user/ada/lab?x=1')
+    expect(first.headers['location']).toBe('/user/ada/lab?x=1&redirects=1')
+    const looped = await browser.get('/hub/user/ada/lab?x=1&redirects=2')
+    expect([looped.statusCode, looped.body.includes(hint)]).toEqual([500, true])
+    const api = await browser.get('/hub/user/ada/api/kernels')
+    expect(api.headers['location']).toBe('/user/ada/api/kernels?redirects=1')
+  })
+
   test('over the limit a start is refused for now, in the form where there is one', async () => {
     const { hub, browser, settled } = await prepare({
       lifecycle: { queueSpawns: false, concurrentSpawnLimit: 1, startTimeoutMs: 30_000 },

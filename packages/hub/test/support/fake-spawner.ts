@@ -11,6 +11,8 @@ export interface Behaviour {
   startHangs?: boolean
   /** The server runs but never answers HTTP. */
   silent?: boolean
+  /** Answers carry this as `X-JupyterHub-Version`. */
+  version?: string
   startDelayMs?: number
   pollError?: Error
   stopError?: Error | undefined
@@ -63,7 +65,7 @@ export class FakeMachines {
 
   async #start(request: SpawnRequest, state: JsonObject): Promise<Started<JsonObject>> {
     this.starts.push(request)
-    const { startError, startHangs, startDelayMs, silent, messages } = this.behaviour
+    const { startError, startHangs, startDelayMs, silent, messages, version } = this.behaviour
     for (const message of messages ?? []) request.report({ message })
     if (startHangs === true) await new Promise(() => undefined)
     if (startDelayMs !== undefined) await delay(startDelayMs)
@@ -72,6 +74,7 @@ export class FakeMachines {
     const server =
       existing ??
       createServer((_incoming, answer) => {
+        if (version !== undefined) answer.setHeader('X-JupyterHub-Version', version)
         if (silent !== true) answer.end('ok')
       })
     if (existing === undefined) {

@@ -55,6 +55,7 @@ export function toUnstartedServer(user: { id: number; name: string; createdAt: D
     userOptions: null,
     spawnerId: null,
     spawnerState: null,
+    jupyterhubVersion: null,
   }
 }
 

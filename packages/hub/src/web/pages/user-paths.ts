@@ -11,6 +11,7 @@ import {
   redirect,
   signedIn,
 } from '../page-kit.ts'
+import { redirectLimit, redirectLoop } from '../redirect-limit.ts'
 import { getPageUser, serverPageUrl } from '../server-pages.ts'
 import type { WebDeps } from '../web-deps.ts'
 import { notRunning } from './pending.ts'
@@ -39,7 +40,8 @@ async function showServer(exchange: ViewerExchange): Promise<string> {
   const { deps } = exchange
   const target = await readUserPath(exchange)
   const state = target.server?.state ?? { kind: 'stopped' as const }
-  if (state.kind === 'ready') return redirectToServer(exchange)
+  if (state.kind === 'ready')
+    return redirectToServer(exchange, target.server?.jupyterhubVersion ?? null)
   if (wantsJson(exchange)) return jsonStopped(exchange, target)
   // Of the hub, as in the reference: it leads back here, and from here to the server's own host.
   const next = exchange.request.url
@@ -79,18 +81,13 @@ async function readUserPath(exchange: ViewerExchange): Promise<PageTarget> {
 }
 
 /** Back to the server, whose route should be there by now, a limited number of times. */
-async function redirectToServer(exchange: Exchange): Promise<string> {
+async function redirectToServer(exchange: Exchange, version: string | null): Promise<string> {
   const { deps, request } = exchange
   const url = new URL(toPublicUrl(exchange), 'http://localhost')
   const count = Number(url.searchParams.get('redirects') ?? '0')
   const redirects = Number.isInteger(count) && count > 0 ? count : 0
-  if (redirects >= deps.settings.userRedirectLimit) {
-    throw new HubError('internal', {
-      message:
-        'Redirect loop detected. The server says it is running, but requests for it keep coming ' +
-        'back to the hub. The proxy may not reach it, or its version may not fit this hub.',
-    })
-  }
+  const { userRedirectLimit } = deps.settings
+  if (redirects >= redirectLimit(version, userRedirectLimit)) throw redirectLoop(version)
   if (redirects > 0) {
     await sleep(Math.min(2 ** redirects * 1000, maxSleepMs))
   }
