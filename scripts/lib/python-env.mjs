@@ -37,8 +37,7 @@ const pythonNames = [
  * @returns {PythonChoice | undefined}
  */
 export function currentPython(paths) {
-  const stamp = venvStamp(paths)
-  if (stamp !== undefined && readIfPresent(paths.venvStamp) === stamp) return { kind: 'venv' }
+  if (isVenvCurrent(paths)) return { kind: 'venv' }
   const found = /** @type {{ dir?: unknown, key?: unknown } | undefined} */ (
     readJsonIfPresent(paths.foundPython)
   )
@@ -61,6 +60,21 @@ export async function preparePython(paths, onStart) {
     process.stdout.write(`  Python packages ... found in ${dir}\n`)
     return { kind: 'found', dir }
   }
+  await prepareVenv(paths, onStart)
+  return { kind: 'venv' }
+}
+
+/**
+ * The places of one virtual environment.
+ * @typedef {Pick<ClonePaths, 'state' | 'tmp' | 'venv' | 'venvBin' | 'venvStamp' | 'requirements'>} VenvPaths
+ */
+
+/**
+ * Makes the virtual environment, or brings it up to date with its requirements.
+ * @param {VenvPaths} paths
+ * @param {(pid: number) => void} onStart
+ */
+export async function prepareVenv(paths, onStart) {
   const python = await findBasePython()
   mkdirSync(paths.tmp, { recursive: true })
   try {
@@ -69,11 +83,19 @@ export async function preparePython(paths, onStart) {
   } finally {
     rmSync(paths.tmp, { recursive: true, force: true })
   }
-  return { kind: 'venv' }
 }
 
 /**
- * @param {ClonePaths} paths
+ * Whether the virtual environment is what its requirements say. Starts no process.
+ * @param {VenvPaths} paths
+ */
+export function isVenvCurrent(paths) {
+  const stamp = venvStamp(paths)
+  return stamp !== undefined && readIfPresent(paths.venvStamp) === stamp
+}
+
+/**
+ * @param {VenvPaths} paths
  * @param {{ python: BasePython, onStart: (pid: number) => void }} options
  */
 async function installVenv(paths, { python, onStart }) {
@@ -107,7 +129,7 @@ async function installVenv(paths, { python, onStart }) {
 /**
  * What the stamp of a virtual environment must say. Scripts in it hold absolute paths and the Python they were
  * made with, so that a moved clone or a new minor version asks for a new one.
- * @param {ClonePaths} paths
+ * @param {VenvPaths} paths
  */
 function venvStamp(paths) {
   try {
@@ -118,7 +140,7 @@ function venvStamp(paths) {
   }
 }
 
-/** @param {ClonePaths} paths */
+/** @param {VenvPaths} paths */
 function isAtHome(paths) {
   try {
     const python = realpathSync(join(paths.venvBin, 'python3'))
@@ -129,7 +151,7 @@ function isAtHome(paths) {
 }
 
 /**
- * @param {ClonePaths} paths
+ * @param {VenvPaths} paths
  * @param {string} python
  */
 function home(paths, python) {
@@ -237,7 +259,7 @@ export function explainNoPython(seen) {
   })
 }
 
-/** @param {ClonePaths} paths */
+/** @param {VenvPaths} paths */
 function pinnedNames(paths) {
   const lines = (readIfPresent(paths.requirements) ?? '').split('\n')
   return lines.filter((line) => /^[a-z]/.test(line)).map((line) => line.split('==')[0] ?? line)
