@@ -72,7 +72,12 @@ function scriptStep(root) {
     name: 'scripts',
     isQuick: true,
     command: 'node',
-    args: ['--test', '--test-reporter=tap', join(root, 'scripts/**/*.test.mjs')],
+    args: [
+      '--test',
+      '--test-reporter=tap',
+      join(root, 'scripts/**/*.test.mjs'),
+      join(root, 'conformance/src/**/*.test.ts'),
+    ],
     deadlineMs: 5 * minuteMs,
     totals: ({ code, output }) => tapTotals(output, code),
   }
