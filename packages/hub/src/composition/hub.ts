@@ -16,6 +16,8 @@ import { ConfigError, messageOf } from '../domain/errors.ts'
 import { createLifecycle, type RunningLifecycle } from '../lifecycle/create-lifecycle.ts'
 import { startHousekeeping } from '../lifecycle/housekeeping.ts'
 import type { WorkContext } from '../lifecycle/work-context.ts'
+import { Metrics } from '../observability/metrics.ts'
+import { registerRequestMetrics } from '../observability/request-metrics.ts'
 import { registerOAuth } from '../oauth/routes.ts'
 import { decide } from '../rbac/decide.ts'
 import { parseCustomScopes } from '../rbac/custom-scopes.ts'
@@ -24,6 +26,7 @@ import type { DataFolder } from '../startup/data-folder.ts'
 import { settleInvalidServerNames } from '../startup/invalid-server-names.ts'
 import { loadInitialContent } from '../startup/initial-content.ts'
 import { settleRoutes } from '../startup/routes.ts'
+import { takeCensus } from '../storage/census.ts'
 import type { Store } from '../storage/store.ts'
 import { deleteTokens } from '../storage/tokens.ts'
 import { type AccountsDeps, createSetupLink } from '../web/accounts.ts'
@@ -113,6 +116,8 @@ export async function startHub(input: HubInput): Promise<Hub> {
     now,
     onError: (error) => logger.warn({ cause: messageOf(error) }, 'activity was not written'),
   })
+  const metrics = new Metrics({ env: input.env, takeCensus: () => takeCensus(store.db, now()) })
+  const observe = metrics.observe.bind(metrics)
   const edgeHub = createEdgeHub({ store, logger, expectsEdge: input.withEdge })
   const lifecycle = await createLifecycle(
     {
@@ -127,6 +132,7 @@ export async function startHub(input: HubInput): Promise<Hub> {
       }),
       edges: edgeHub,
       logger,
+      observe,
       ...(input.passed !== undefined && { passed: input.passed }),
     },
     // SQLite serves one hub, which holds the data folder: leases of others are leftovers.
@@ -143,6 +149,7 @@ export async function startHub(input: HubInput): Promise<Hub> {
     now,
   }
   const app = createHttpApp(logger)
+  registerRequestMetrics(app, metrics, hubPrefixOf(config))
   app.addHook('onResponse', async (request) => {
     const principal = request.identity?.principal
     if (principal !== undefined) activity.record(principal)
@@ -153,6 +160,7 @@ export async function startHub(input: HubInput): Promise<Hub> {
     store,
     edgeHub,
     secret: proxySecret,
+    observe,
     routes,
     place: lifecycleOptions,
     address: { apiUrl, authToken: input.proxyAuthToken },
@@ -197,9 +205,15 @@ export async function startHub(input: HubInput): Promise<Hub> {
       await store.write((tx) => deleteTokens(tx, { userId, sessionId }))
     },
     decide: pageDecision(principals),
+    metrics: {
+      isOpen: !config.JupyterHub.authenticatePrometheus,
+      contentType: metrics.contentType,
+      text: () => metrics.text(),
+    },
     now,
   })
   await listen(app, config)
+  observe('hub_startup_duration_seconds', {}, process.uptime())
   const services = startServices({
     store,
     settings: serviceSettings(settingsInput),
@@ -225,6 +239,7 @@ export async function startHub(input: HubInput): Promise<Hub> {
       await lifecycle.close()
       await activity.close()
       principals.close()
+      metrics.close()
     },
   }
 }

@@ -1,6 +1,7 @@
 import type { EdgeHub } from '../api/edge/edge-hub.ts'
 import type { ProxySecret } from '../api/edge/proxy-secret.ts'
 import type { ProxyChange, ProxyControl } from '../api/proxy/control.ts'
+import type { Metrics } from '../observability/metrics.ts'
 import { HubError } from '../domain/errors.ts'
 import type { Place } from '../domain/urls.ts'
 import { createRestClient } from '../proxy/adapters/configurable-http-proxy/rest-client.ts'
@@ -21,6 +22,7 @@ export interface ProxyControlParts {
   readonly secret: ProxySecret
   readonly routes: StaticRoutes
   readonly place: Place
+  readonly observe?: Metrics['observe']
   /** How a driven proxy is reached, until told otherwise. */
   readonly address: { readonly apiUrl: string; readonly authToken: string }
 }
@@ -42,13 +44,21 @@ export class HubProxyControl implements ProxyControl {
   }
 
   async check(): Promise<void> {
+    const since = performance.now()
+    await this.#check()
+    this.#parts.observe?.('check_routes_duration_seconds', {}, (performance.now() - since) / 1000)
+  }
+
+  async #check(): Promise<void> {
     const { store, edgeHub, routes, place } = this.#parts
     await settleRoutes(store, routes, place)
     const services = await listServices(store.db, { kind: 'all' })
     await store.write(async (tx) => {
       for (const service of services) await routeService(tx, service, place)
     })
+    const since = performance.now()
     const { seq } = await loadRoutes(store.db)
+    this.#parts.observe?.('proxy_poll_duration_seconds', {}, (performance.now() - since) / 1000)
     await edgeHub.untilApplied(seq, appliedTimeoutMs)
     try {
       await this.#driver?.check()

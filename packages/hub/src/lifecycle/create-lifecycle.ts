@@ -2,6 +2,7 @@ import type { Server } from '../domain/records.ts'
 import { findServerById, listServersIn } from '../storage/servers.ts'
 import { nextChange } from './changes.ts'
 import type { Lifecycle } from './lifecycle.ts'
+import { refusalLabels } from './observer.ts'
 import { pollAndCleanUp, startPoller } from './poller.ts'
 import { followProgress } from './progress.ts'
 import { type Reconciler, startReconciler } from './reconciler.ts'
@@ -29,7 +30,15 @@ export async function createLifecycle(
     untilSettled(context, { id, timeoutMs, signal })
 
   return {
-    start: (request) => requestStart(context, request),
+    async start(request) {
+      try {
+        return await requestStart(context, request)
+      } catch (error) {
+        const labels = refusalLabels(error)
+        if (labels !== undefined) context.observe?.('server_spawn_duration_seconds', labels, 0)
+        throw error
+      }
+    },
     stop: (request) => requestStop(context, request),
     settled,
     async verify(server) {

@@ -3,6 +3,7 @@ import type { Server } from '../domain/records.ts'
 import { holdLease } from '../storage/leases.ts'
 import { listServersIn } from '../storage/servers.ts'
 import { withDeadline } from './deadline.ts'
+import { secondsSince } from './observer.ts'
 import { fullName, requestStop } from './requests.ts'
 import type { WorkContext } from './work-context.ts'
 
@@ -19,10 +20,16 @@ export async function pollServer(context: WorkContext, server: Server): Promise<
   const state = server.spawnerState
   if (state === null) return 0
   const spawner = context.spawnerOf(server.spawnerId ?? context.spawnerId)
-  return withDeadline(
+  const since = context.now()
+  const status = await withDeadline(
     { what: 'Asking whether the server runs', timeoutMs: pollTimeoutMs },
     (signal) => spawner.poll(state, signal),
   )
+  // As the reference spells them.
+  const label = status === null ? 'ServerPollStatus.running' : 'ServerPollStatus.stopped'
+  const seconds = secondsSince(since, context.now())
+  context.observe?.('server_poll_duration_seconds', { status: label }, seconds)
+  return status
 }
 
 /** Polls one ready server and requests the clean-up of a dead one. @returns whether it is alive */
@@ -52,7 +59,11 @@ export function startPoller(context: WorkContext): Poller {
   const { pollIntervalMs, pollJitter } = context.settings
   const ending = new AbortController()
   let timer: NodeJS.Timeout | undefined
-  let polling: Promise<void> = pollAll(context, ending.signal)
+  const since = context.now()
+  let polling: Promise<void> = pollAll(context, ending.signal).finally(() => {
+    const seconds = secondsSince(since, context.now())
+    context.observe?.('init_spawners_duration_seconds', {}, seconds)
+  })
 
   function schedule(): void {
     if (pollIntervalMs <= 0 || ending.signal.aborted) return

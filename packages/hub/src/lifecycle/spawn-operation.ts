@@ -13,6 +13,7 @@ import { hashToken } from '../storage/token-hash.ts'
 import { createToken, deleteTokens } from '../storage/tokens.ts'
 import type { JsonObject } from '../util/json.ts'
 import { DeadlineExceeded, withDeadline } from './deadline.ts'
+import { secondsSince, spawnFailureLabels } from './observer.ts'
 import { ProgressRecorder } from './progress-recorder.ts'
 import { type Readiness, untilResponding } from './readiness.ts'
 import { fullName, queueStop } from './requests.ts'
@@ -54,11 +55,21 @@ export async function runSpawn(context: WorkContext, work: Work): Promise<void> 
   context.passed?.('spawn claimed', server.name)
   try {
     await spawn(context, work, server)
+    observeSpawn(context, work, { status: 'success', reason: '' })
     logger.info({ server: fullName(server) }, 'server is ready')
   } catch (error) {
     if (error instanceof LeaseLost || error instanceof HubEnding) throw error
     await settleFailure(context, work, { serverId: server.id, error })
   }
+}
+
+function observeSpawn(
+  context: WorkContext,
+  work: Work,
+  labels: { status: string; reason: string },
+): void {
+  const seconds = secondsSince(work.operation.createdAt, context.now())
+  context.observe?.('server_spawn_duration_seconds', labels, seconds)
 }
 
 async function spawn(context: WorkContext, work: Work, found: Server): Promise<void> {
@@ -93,8 +104,7 @@ async function spawn(context: WorkContext, work: Work, found: Server): Promise<v
     (signal) => untilAnswering({ context, spawner, found, started, signal }),
   )
   context.passed?.('spawn responding', found.name)
-  const seq = await publishRoute(context, work, { server: found, target: started.target })
-  await context.edges.untilApplied(seq, routeTimeoutMs)
+  await addRoute(context, work, { server: found, target: started.target })
   context.passed?.('spawn routed', found.name)
   await progress.flush()
   await becomeReady(context, work, {
@@ -244,6 +254,19 @@ async function untilExited(
   }
 }
 
+/** Publishes the route and waits until the proxies have it, or have had time enough. */
+async function addRoute(
+  context: WorkContext,
+  work: Work,
+  input: { server: Server; target: URL },
+): Promise<void> {
+  const since = context.now()
+  const seq = await publishRoute(context, work, input)
+  const applied = await context.edges.untilApplied(seq, routeTimeoutMs)
+  const labels = { status: applied ? 'success' : 'failure' }
+  context.observe?.('proxy_add_duration_seconds', labels, secondsSince(since, context.now()))
+}
+
 function publishRoute(
   context: WorkContext,
   work: Work,
@@ -314,6 +337,7 @@ async function settleFailure(
     await finish(context, work, 'cancelled')
     return
   }
+  observeSpawn(context, work, spawnFailureLabels(input.error))
   const failure = await describeFailure(context, server, input.error)
   const { code, status, message } = failure
   context.logger.warn(

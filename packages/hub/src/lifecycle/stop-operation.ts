@@ -9,6 +9,7 @@ import { deleteServer, findServerById, updateServer } from '../storage/servers.t
 import { deleteTokens } from '../storage/tokens.ts'
 import { isJsonObject } from '../util/json.ts'
 import { withDeadline } from './deadline.ts'
+import { secondsSince } from './observer.ts'
 import { fullName } from './requests.ts'
 import { HubEnding, LeaseLost, type Work, type WorkContext } from './work-context.ts'
 
@@ -36,23 +37,33 @@ export async function runStop(context: WorkContext, work: Work): Promise<void> {
       { server: fullName(server), cause: messageOf(error), retryInMs: waitMs },
       'the server could not be stopped; it is tried again',
     )
+    observeStop(context, work, 'failure')
     await store.write((tx) =>
       retryOperation(tx, work.hold, new Date(context.now().getTime() + waitMs)),
     )
     return
   }
   await commitStopped(context, work, server)
+  observeStop(context, work, 'success')
   context.passed?.('stop committed', server.name)
   logger.info({ server: fullName(server) }, 'server is stopped')
 }
 
+function observeStop(context: WorkContext, work: Work, status: 'success' | 'failure'): void {
+  const seconds = secondsSince(work.operation.createdAt, context.now())
+  context.observe?.('server_stop_seconds', { status }, seconds)
+}
+
 async function unroute(context: WorkContext, work: Work, server: Server): Promise<void> {
+  const since = context.now()
   await context.store.write(async (tx) => {
     if (!(await updateOperation(tx, work.hold, { step: 'unrouted' }))) {
       throw new LeaseLost(work.operation.id)
     }
     await removeRoute(tx, serverRoutespec(context.settings, server.username, server.name))
   })
+  const seconds = secondsSince(since, context.now())
+  context.observe?.('proxy_delete_duration_seconds', { status: 'success' }, seconds)
 }
 
 async function stopRun(context: WorkContext, work: Work, server: Server): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Operation } from '../domain/records.ts'
 import type { Spawner } from '../plugin-api/spawner.ts'
 import type { OperationHold } from '../storage/operations.ts'
+import type { LifecycleObserver } from './observer.ts'
 import type { RequestContext } from './requests.ts'
 
 /** Edges that take routes from the store. */
@@ -38,7 +39,9 @@ export interface WorkContext extends RequestContext {
   readonly spawnerOf: (id: string) => Spawner
   readonly edges: Edges
   readonly logger: LifecycleLogger
-  /** Told of every point that is passed, for metrics and for tests that crash there. */
+  /** Told how long things took. */
+  readonly observe?: LifecycleObserver
+  /** Told of every point that is passed, for tests that crash there. */
   readonly passed?: (point: WorkPoint, serverName: string) => void
 }
 

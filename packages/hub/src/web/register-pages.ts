@@ -9,6 +9,7 @@ import { registerAdminPage } from './pages/admin.ts'
 import { registerFiles } from './pages/files.ts'
 import { registerHomePages } from './pages/home.ts'
 import { registerLoginPages } from './pages/login.ts'
+import { registerMetricsPages } from './pages/metrics.ts'
 import { registerFallbacks, registerMiscPages } from './pages/misc.ts'
 import { registerPendingPages } from './pages/pending.ts'
 import { registerSpawnPages } from './pages/spawn.ts'
@@ -38,6 +39,7 @@ export async function registerPages(app: FastifyInstance, deps: WebDeps): Promis
     registerAcceptSharePage(pages, deps)
     registerAdminPage(pages, deps)
     registerMiscPages(pages, deps)
+    registerMetricsPages(pages, deps)
     registerFiles(pages, deps)
     registerFallbacks(pages, deps)
   })

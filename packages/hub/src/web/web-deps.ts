@@ -63,6 +63,15 @@ export interface WebDeps {
   /** Decides by `rbac/`; without a resource the scope must be held without filter. */
   decide(principal: Principal, scope: string, resource?: ServerResource): Promise<AccessDecision>
   readonly now: () => Date
+  /** What `{hub}metrics` shows; without it the page does not exist. */
+  readonly metrics?: MetricsSource | undefined
+}
+
+export interface MetricsSource {
+  /** Shown to everybody (`authenticate_prometheus` is off). */
+  readonly isOpen: boolean
+  readonly contentType: string
+  text(): Promise<string>
 }
 
 /** The signed-in user of a page. */
