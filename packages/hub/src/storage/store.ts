@@ -11,6 +11,8 @@ export interface WriteTransaction {
 
 /** Changes announced in one message; above it, hubs are told to forget everything instead. */
 const maxChangesPerMessage = 200
+/** NOTIFY refuses payloads of 8,000 bytes and more. Source: PostgreSQL 15, NOTIFY. */
+const maxMessageBytes = 7_900
 
 /** The only truth: reads see commits, a write that resolved is on disk. */
 export class Store {
@@ -67,6 +69,9 @@ export class Store {
 
   #messages(changes: readonly Change[]): string[] {
     if (changes.length === 0) return []
-    return [formatChanges(this.hubId, changes.length > maxChangesPerMessage ? [] : changes)]
+    const everything = formatChanges(this.hubId, [])
+    if (changes.length > maxChangesPerMessage) return [everything]
+    const message = formatChanges(this.hubId, changes)
+    return [Buffer.byteLength(message) > maxMessageBytes ? everything : message]
   }
 }
