@@ -117,7 +117,7 @@ class CachedPrincipals implements Principals {
   async #readUser(id: number): Promise<Dependent<Owner> | undefined> {
     const { db } = this.#store
     const user = await findUserById(db, id)
-    if (user === undefined) return undefined
+    if (user === undefined || user.disabled) return undefined
     const { direct, throughGroups } = await listRolesOfUser(db, id)
     const rawScopes = [...direct, ...throughGroups].flatMap((role) => role.scopes)
     const groupIds = await listGroupIdsOf(db, id)

@@ -80,6 +80,21 @@ export async function authorize(
   if (access.kind === 'scopes') requireAccess(caller, access.anyOf, resourceOf(request, access))
 }
 
+/** Whether a request that {@link authorize} let pass would pass now: answers that last ask again. */
+export async function isStillAllowed(
+  deps: Pick<ApiDeps, 'sessions' | 'principals'>,
+  request: FastifyRequest,
+): Promise<boolean> {
+  const { access } = request.routeOptions.config
+  const { identity } = request
+  const principal =
+    identity === null ? undefined : await deps.sessions.identifyAgain(request, identity)
+  if (principal === undefined || access?.kind !== 'scopes') return principal !== undefined
+  const membership = await deps.principals.loadMembership()
+  const caller = { principal, membership }
+  return decideAccess(caller, access.anyOf, resourceOf(request, access)) === 'allowed'
+}
+
 /** @throws HubError `credentials_missing` for an anonymous request */
 export async function toCaller(
   deps: Pick<ApiDeps, 'principals'>,

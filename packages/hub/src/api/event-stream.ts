@@ -3,6 +3,8 @@ import type { FastifyReply } from 'fastify'
 import { HubError } from '../domain/errors.ts'
 
 const keepAliveMs = 8_000
+/** How often a stream asks whether its reader may still read. */
+const recheckMs = 2_000
 
 /** Bounds how many streams one hub keeps open, and ends them when it closes. */
 export class StreamRegistry {
@@ -18,10 +20,14 @@ export class StreamRegistry {
   }
 
   /**
-   * A controller that aborts when the client goes, when the hub closes, or when told to.
+   * A controller that aborts when the client goes, when the hub closes, when told to, or within
+   * seconds of `isAllowed` resolving to `false` (or failing).
    * Fails with `too_many_requests` at the limit.
    */
-  open(reply: FastifyReply): AbortController {
+  open(
+    reply: FastifyReply,
+    options: { readonly isAllowed?: () => Promise<boolean> } = {},
+  ): AbortController {
     if (this.#open.size >= this.#limit) {
       throw new HubError('too_many_requests', {
         message: 'Too many streams are open',
@@ -32,12 +38,28 @@ export class StreamRegistry {
     this.#open.add(controller)
     controller.signal.addEventListener('abort', () => this.#open.delete(controller))
     reply.raw.once('close', () => controller.abort())
+    if (options.isAllowed !== undefined) abortOnceRefused(controller, options.isAllowed)
     return controller
   }
 
   closeAll(): void {
     for (const controller of this.#open) controller.abort()
   }
+}
+
+function abortOnceRefused(controller: AbortController, isAllowed: () => Promise<boolean>): void {
+  let isAsking = false
+  const ask = async () => {
+    const isRefused = !(await isAllowed().catch(() => false))
+    if (isRefused) controller.abort()
+    isAsking = false
+  }
+  const timer = setInterval(() => {
+    if (isAsking) return
+    isAsking = true
+    void ask()
+  }, recheckMs)
+  controller.signal.addEventListener('abort', () => clearInterval(timer), { once: true })
 }
 
 /**

@@ -32,6 +32,7 @@ export const errorCatalogue = {
   server_exists: { status: 409, message: 'Server already exists' },
   service_exists: { status: 409, message: 'Service already exists' },
   service_invalid: { status: 400, message: 'Invalid service data' },
+  user_disabled: { status: 403, message: 'The user is disabled' },
   username_invalid: { status: 400, message: 'Invalid username' },
   server_name_invalid: { status: 400, message: 'Invalid server_name' },
   display_name_invalid: { status: 400, message: 'Invalid display_name' },

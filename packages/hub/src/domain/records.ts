@@ -9,6 +9,8 @@ export interface User {
   readonly createdAt: Date
   /** `null` until the first activity. */
   readonly lastActivityAt: Date | null
+  /** May not sign in, and whatever acts in the user's name is refused. */
+  readonly disabled: boolean
   /** Content of the login cookie; replaced to end every browser session of the user. */
   readonly cookieId: string
   /** Profile from the authenticator. */

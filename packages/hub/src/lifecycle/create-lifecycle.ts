@@ -1,6 +1,7 @@
 import type { Server } from '../domain/records.ts'
 import { findServerById, listServersIn } from '../storage/servers.ts'
 import { nextChange } from './changes.ts'
+import { watchDisabledUsers } from './disabled-users.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import { refusalLabels } from './observer.ts'
 import { pollAndCleanUp, startPoller } from './poller.ts'
@@ -26,6 +27,7 @@ export async function createLifecycle(
 ): Promise<RunningLifecycle> {
   const reconciler: Reconciler = await startReconciler(context, options)
   const poller = startPoller(context)
+  const endWatch = watchDisabledUsers(context)
   const settled = (id: number, timeoutMs: number, signal?: AbortSignal) =>
     untilSettled(context, { id, timeoutMs, signal })
 
@@ -58,6 +60,7 @@ export async function createLifecycle(
       await Promise.all(stopping.map((server) => settled(server.id, timeoutMs)))
     },
     async close() {
+      await endWatch()
       await poller.stop()
       await reconciler.stop()
     },

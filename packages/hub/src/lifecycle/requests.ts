@@ -19,7 +19,7 @@ import {
   updateServer,
 } from '../storage/servers.ts'
 import type { Store, WriteTransaction } from '../storage/store.ts'
-import { lockUser } from '../storage/users.ts'
+import { findUserById, lockUser } from '../storage/users.ts'
 import type { StartRequest, StopRequest } from './lifecycle.ts'
 import { checkNamedServer } from './named-servers.ts'
 import { requestedEvent } from './progress.ts'
@@ -39,6 +39,7 @@ export async function requestStart(
   const { store, settings, now } = context
   return store.write(async (tx) => {
     await lockUser(tx, request.user.id)
+    await requireEnabled(tx, request.user.id)
     const found = await findServer(tx.db, request.user.name, request.serverName)
     if (request.serverName !== '') {
       const { user, serverName: name, displayName } = request
@@ -92,6 +93,13 @@ export async function requestStart(
     )
     return { server: spawning, operationId }
   })
+}
+
+/** After the lock: whoever disables the user next finds this start. */
+async function requireEnabled(tx: WriteTransaction, userId: number): Promise<void> {
+  const user = await findUserById(tx.db, userId)
+  if (user === undefined) throw new HubError('user_not_found')
+  if (user.disabled) throw new HubError('user_disabled')
 }
 
 /** Why a server is stopped, as far as the stop operation needs to know. */

@@ -19,6 +19,7 @@ export const userModelKeys = {
   kind: anyUserScope,
   name: anyUserScope,
   admin: ['read:users', 'read:users:name', 'read:roles:users'],
+  disabled: ['read:users', 'read:users:name', 'read:roles:users'],
   user_info: ['read:users', 'read:users:name'],
   roles: ['read:users', 'read:roles:users'],
   groups: ['read:users', 'read:users:groups'],

@@ -6,6 +6,7 @@ import type { DialectName, Executor } from './dialects/dialect.ts'
 import { firstMigration } from './migrations/0001-first.ts'
 import { sharesMigration } from './migrations/0002-shares.ts'
 import { servicesMigration } from './migrations/0003-services.ts'
+import { disabledUsersMigration } from './migrations/0004-disabled-users.ts'
 import { serverVersionMigration } from './migrations/0007-server-version.ts'
 
 /** In order. Names are stored in databases: they are never changed. */
@@ -14,6 +15,7 @@ function migrations(dialect: DialectName): Record<string, Migration> {
     '0001-first': firstMigration(dialect),
     '0002-shares': sharesMigration(dialect),
     '0003-services': servicesMigration(),
+    '0004-disabled-users': disabledUsersMigration(),
     '0007-server-version': serverVersionMigration(),
   }
 }

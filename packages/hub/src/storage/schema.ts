@@ -15,6 +15,7 @@ export interface Schema {
     created_at: number
     last_activity_at: number | null
     cookie_id: string
+    disabled: Generated<number>
     user_info: string | null
     encrypted_auth_state: string | null
   }

@@ -312,6 +312,7 @@ function toUser(row: Selectable<Schema['users']>): User {
     admin: row.admin === 1,
     createdAt: toDate(row.created_at),
     lastActivityAt: toDateOrNull(row.last_activity_at),
+    disabled: row.disabled === 1,
     cookieId: row.cookie_id,
     userInfo: parseStoredObject(row.user_info) ?? null,
   }

@@ -130,7 +130,8 @@ export async function findPasswordLinkUser(
 ): Promise<User | undefined> {
   const link = { purpose: 'password', token, now: deps.now() }
   if (!(await isOneTimeLink(deps.store.db, link))) return undefined
-  return findUserById(deps.store.db, Number(token.split('.')[0]))
+  const user = await findUserById(deps.store.db, Number(token.split('.')[0]))
+  return user?.disabled === true ? undefined : user
 }
 
 /** Sets the password and ends the user's browser sessions. Fails as {@link redeemSetupLink}. */

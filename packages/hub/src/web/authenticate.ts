@@ -102,6 +102,7 @@ async function persistIdentity(deps: LoginDeps, identity: Identity): Promise<Use
   const now = deps.now()
   return store.write(async (transaction) => {
     const existing = await findUser(transaction.db, name)
+    if (existing?.disabled === true) refuse()
     if (!isAllowed(deps, name, existing !== undefined)) refuse()
     const admin = identity.admin ?? (rules.adminUsers.has(name) ? true : undefined)
     const created = existing === undefined

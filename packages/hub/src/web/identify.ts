@@ -87,6 +87,19 @@ export class Sessions {
   }
 
   /**
+   * Who the credentials of a request stand for by now, for answers that last: `undefined` once the
+   * token is revoked, the session over, or the user gone or disabled.
+   */
+  async identifyAgain(
+    request: FastifyRequest,
+    identity: RequestIdentity,
+  ): Promise<Principal | undefined> {
+    if (identity.via === 'token') return this.#principals.findByToken(tokenOf(request) ?? '')
+    const cookieId = identity.principal?.cookieId
+    return cookieId === undefined ? undefined : this.#principals.findByCookieId(cookieId)
+  }
+
+  /**
    * Fails with `xsrf_missing` or `xsrf_mismatch` when the request needs an XSRF token and has none.
    * Token-authenticated requests need none, nor do anonymous API requests without `Origin`.
    */

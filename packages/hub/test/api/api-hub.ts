@@ -13,6 +13,7 @@ import { createProxySecret } from '../../src/api/edge/proxy-secret.ts'
 import type { ShutdownRequest } from '../../src/api/hub/shutdown.ts'
 import { HubProxyControl } from '../../src/composition/proxy-control.ts'
 import type { RunningLifecycle } from '../../src/lifecycle/create-lifecycle.ts'
+import type { LifecycleSettings } from '../../src/lifecycle/settings.ts'
 import { putRole } from '../../src/storage/access.ts'
 import { addGroupMember, ensureGroup } from '../../src/storage/groups.ts'
 import type { Store } from '../../src/storage/store.ts'
@@ -93,14 +94,22 @@ export class ApiHub {
 
   static async start(
     store: Store,
-    options: { settings?: Partial<ApiSettings>; deps?: Partial<ApiDeps> } = {},
+    options: {
+      settings?: Partial<ApiSettings>
+      deps?: Partial<ApiDeps>
+      /** For a second hub on the same store: the machines of the first. */
+      machines?: FakeMachines
+      lifecycle?: Partial<LifecycleSettings>
+    } = {},
   ): Promise<ApiHub> {
     await seedRoles(store)
     await store.write((tx) => putRole(tx, { name: 'admin', description: '', scopes: ['admin-ui'] }))
     const rules = createScopeRules(new Map())
     const principals = createPrincipals({ store, rules })
-    const machines = new FakeMachines()
-    const lifecycle = await startTestHub(store, { machines, settings: quickSettings })
+    const machines = options.machines ?? new FakeMachines()
+    const alone = options.machines === undefined
+    const lifecycleSettings = { ...quickSettings, ...options.lifecycle }
+    const lifecycle = await startTestHub(store, { machines, settings: lifecycleSettings, alone })
     const hub = new ApiHub({ store, lifecycle, principals })
     Object.assign(hub, { machines })
     const secret = createProxySecret(edgeToken)

@@ -3,7 +3,7 @@ import { HubError } from '../../domain/errors.ts'
 import type { Server } from '../../domain/records.ts'
 import { findServer } from '../../storage/servers.ts'
 import { getUser } from '../../storage/users.ts'
-import { callerOf, paramOf, type RouteAccess } from '../authorize.ts'
+import { callerOf, isStillAllowed, paramOf, type RouteAccess } from '../authorize.ts'
 import { type ApiApp, type ApiDeps, sendEmpty } from '../context.ts'
 import { sendEventStream, type StreamRegistry } from '../event-stream.ts'
 import { answer, emptyAnswer, errors, ServerParams, UserParams } from '../shared-schemas.ts'
@@ -201,7 +201,8 @@ function registerProgress(app: ApiApp, context: ServerRouteDeps, path: ServerRou
     },
     async (request, reply) => {
       const server = await watchedServer(deps, await addressOf(deps, request))
-      const { signal } = streams.open(reply)
+      const isAllowed = () => isStillAllowed(deps, request)
+      const { signal } = streams.open(reply, { isAllowed })
       return sendEventStream(reply, deps.lifecycle.progress(server, signal), signal)
     },
   )

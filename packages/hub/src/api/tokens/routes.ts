@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Principal } from '../../access/principal.ts'
 import { HubError } from '../../domain/errors.ts'
 import type { User } from '../../domain/records.ts'
+import { noScopes } from '../../rbac/scope-set.ts'
 import { recordAudit } from '../../storage/audit.ts'
 import {
   deleteTokens,
@@ -207,13 +208,17 @@ async function loadToken(
   return { user, token }
 }
 
+/** Tokens of disabled users may do nothing. */
 async function effectiveScopesOf(deps: ApiDeps, user: User): Promise<EffectiveScopes> {
   const groupsOf = await deps.principals.loadMembership()
-  return new EffectiveScopes(deps.rules, await principalOf(deps, user), groupsOf)
+  const owner = await deps.principals.findUserById(user.id)
+  const nothing = { kind: 'user', name: user.name, scopes: noScopes } as const
+  return new EffectiveScopes(deps.rules, owner ?? nothing, groupsOf)
 }
 
 async function principalOf(deps: ApiDeps, user: User): Promise<Principal> {
   const principal = await deps.principals.findUserById(user.id)
-  if (principal === undefined) throw new HubError('user_not_found')
+  if (principal === undefined)
+    throw new HubError(user.disabled ? 'user_disabled' : 'user_not_found')
   return principal
 }

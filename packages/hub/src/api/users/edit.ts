@@ -5,6 +5,7 @@ import type { User } from '../../domain/records.ts'
 import { canServer } from '../../domain/server-state.ts'
 import { recordAudit } from '../../storage/audit.ts'
 import type { Executor } from '../../storage/dialects/dialect.ts'
+import { setUserDisabled } from '../../storage/disabled-users.ts'
 import { listServersOf } from '../../storage/servers.ts'
 import {
   createUser,
@@ -115,6 +116,9 @@ export async function editUser(
       throw new HubError('forbidden', { message: 'Only administrators may change administrators' })
     }
     requireAdminToMakeAdmin(principal, body)
+    if (body.disabled === true && principal.kind === 'user' && principal.id === user.id) {
+      throw new HubError('bad_request', { message: 'Cannot disable yourself!' })
+    }
     if (body.auth_state !== undefined) {
       throw new HubError('internal', {
         message: 'No encryption key is configured: auth_state cannot be stored',
@@ -124,13 +128,20 @@ export async function editUser(
       ...(name !== user.name && { name }),
       ...(body.admin !== undefined && body.admin !== user.admin && { admin: body.admin }),
     })
-    const data = { ...(name !== user.name && { name }), admin: changed.admin }
+    const { disabled } = body
+    // Again for one who is disabled already: what slipped in ends as well.
+    if (disabled !== undefined) await setUserDisabled(tx, user.id, disabled)
+    const data = {
+      ...(name !== user.name && { name }),
+      admin: changed.admin,
+      ...(disabled !== undefined && { disabled }),
+    }
     await recordAudit(
       tx,
       { actor: actorOf(principal), action: 'user.update', subject: user.name, data },
       now,
     )
-    return changed
+    return disabled === undefined ? changed : { ...changed, disabled }
   })
 }
 

@@ -12,6 +12,9 @@ export const UserModel = Type.Object(
     kind: Type.Optional(Type.Literal('user')),
     name: Type.Optional(Type.String()),
     admin: Type.Optional(Type.Boolean()),
+    disabled: Type.Optional(
+      Type.Literal(true, { description: 'Only for users who may not sign in.' }),
+    ),
     user_info: Type.Optional(nullable(FreeObject, 'Profile from the authenticator.')),
     roles: Type.Optional(Type.Array(Type.String(), { description: 'Directly held roles.' })),
     groups: Type.Optional(Type.Array(Type.String())),
@@ -87,6 +90,12 @@ export const EditBody = Type.Object(
     name: userFields.name,
     admin: userFields.admin,
     auth_state: Type.Optional(FreeObject),
+    disabled: Type.Optional(
+      Type.Boolean({
+        description:
+          'true ends sessions, tokens and servers of the user and refuses new ones. Orrery only.',
+      }),
+    ),
   },
   { title: 'UserEdit', additionalProperties: false },
 )

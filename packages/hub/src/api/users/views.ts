@@ -31,7 +31,8 @@ export function viewUser(record: UserRecord, options: UserViewOptions): UserMode
   const { user } = record
   const keys = options.viewer.userKeys(user.name)
   if (keys.size === 0) return undefined
-  const model = Object.fromEntries([...keys].map((key) => [key, userValue(key, record, options)]))
+  const values = [...keys].map((key) => [key, userValue(key, record, options)] as const)
+  const model = Object.fromEntries(values.filter(([, value]) => value !== undefined))
   const servers = viewServers(record, options)
   return { ...model, ...(servers !== undefined && { servers }) }
 }
@@ -47,6 +48,8 @@ function userValue(key: UserModelKey, record: UserRecord, options: UserViewOptio
       return user.name
     case 'admin':
       return user.admin
+    case 'disabled':
+      return user.disabled ? true : undefined
     case 'user_info':
       return user.userInfo
     case 'roles':
