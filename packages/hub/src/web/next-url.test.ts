@@ -25,6 +25,9 @@ describe('next', () => {
     ['\\\\other.domain/x', ''],
     ['/\\other.domain/x', '/%5Cother.domain/x'],
     ['/\t/other.domain', ''],
+    ['/a b?c d', '/a%20b?c%20d'],
+    ['/ /other.domain', '/%20/other.domain'],
+    [' //other.domain', ''],
     ['javascript:alert(1)', ''],
     ['', ''],
   ])('%j becomes %j', (input, expected) => {

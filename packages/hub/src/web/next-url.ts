@@ -11,8 +11,8 @@ export interface NextContext {
 
 /**
  * A `next` that stays on the hub's own origin, as path, query and fragment; `''` for anything else.
- * Source: contract pages-and-urls §3.1. Differs from JupyterHub: a value with white space or control
- * characters inside is discarded, since browsers drop some of them before they look for a host.
+ * Source: contract pages-and-urls §3.1. Differs from JupyterHub: a value with control characters or
+ * white space other than blanks is discarded, since browsers drop some of it before they look for a host.
  */
 export function validateNextUrl(next: string | undefined, context: NextContext): string {
   if (next === undefined || next.length > maxNextLength) return ''
@@ -20,7 +20,7 @@ export function validateNextUrl(next: string | undefined, context: NextContext):
     .trim()
     .replaceAll('\\', '%5C')
     .replace(/^\/{3,}/, '//')
-  if (/[\s\p{Cc}]/u.test(url)) return ''
+  if (/[^\S ]|\p{Cc}/u.test(url)) return ''
   url = withoutOwnOrigin(url, context) ?? url
   if (!url.startsWith('/') || url.startsWith('//')) return ''
   return toAscii(url)

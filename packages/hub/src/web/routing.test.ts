@@ -87,6 +87,7 @@ const strangerRows: readonly Row[] = [
 /** With a base URL. A path outside of it goes whole below the hub and loses its query. */
 const basedRows: readonly Row[] = [
   ['GET', '/base/', 302, '/base/hub/'],
+  ['GET', '/base', 302, '/base/hub/'],
   ['GET', '/base/hub', 301, '/base/hub/'],
   ['GET', '/base/hub/home', 302, '/base/hub/login?next=%2Fbase%2Fhub%2Fhome'],
   ['GET', '/base/user/ada', 301, '/base/user/ada/'],

@@ -1,6 +1,9 @@
 import { afterEach, expect, test } from 'vitest'
 import { SpawnRefused } from '../../src/plugin-api/spawner.ts'
+import { putRole, setRoleMembers } from '../../src/storage/access.ts'
 import { createServer, findServer } from '../../src/storage/servers.ts'
+import { putService } from '../../src/storage/services.ts'
+import { createToken } from '../../src/storage/tokens.ts'
 import { findUser } from '../../src/storage/users.ts'
 import type { Browser } from '../../src/web/web-test-kit.ts'
 import { describeStores } from '../support/stores.ts'
@@ -142,6 +145,32 @@ describeStores('spawn pages', (open) => {
     expect([looped.statusCode, looped.body.includes(hint)]).toEqual([500, true])
     const api = await browser.get('/hub/user/ada/api/kernels')
     expect(api.headers['location']).toBe('/user/ada/api/kernels?redirects=1')
+  })
+
+  test('the token of a service opens what the service may enter, and nothing else', async () => {
+    const { store, hub } = await prepare()
+    await store.write(async (tx) => {
+      const service = { name: 'watcher', admin: false, url: '', command: [], info: {} }
+      const row = { ...service, display: true, oauthNoConfirm: false, fromConfig: true }
+      const id = await putService(tx, row)
+      const owner = { kind: 'service', id } as const
+      for (const [value, scopes] of Object.entries({
+        'a-token-without-access': [],
+        'a-token-with-access-01': ['access:servers!user=ada'],
+      })) {
+        await createToken(tx, { value, owner, scopes, note: '' }, new Date())
+      }
+      await putRole(tx, { name: 'watchers', description: '', scopes: ['access:servers'] })
+      await setRoleMembers(tx, { role: 'watchers', kind: 'service', ids: [id], add: true })
+    })
+    const get = async (url: string, token: string) => {
+      const headers = { authorization: `token ${token}` }
+      return (await hub.pages.app.inject({ url, headers })).statusCode
+    }
+    expect(await get('/hub/user/ada/lab', 'a-token-without-access')).toBe(404)
+    expect(await get('/hub/user/ada/lab', 'a-token-with-access-01')).toBe(424)
+    expect(await get('/hub/user/bob/lab', 'a-token-with-access-01')).toBe(404)
+    expect(await get('/hub/home', 'a-token-with-access-01')).toBe(302)
   })
 
   test('over the limit a start is refused for now, in the form where there is one', async () => {

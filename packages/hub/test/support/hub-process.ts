@@ -7,9 +7,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { freePort } from './postgres.ts'
 
+type ConfigFile = Readonly<Record<string, Readonly<Record<string, unknown>>>>
+
 export interface HubProcessOptions {
-  /** Content of `jupyterhub_config.json`. */
-  readonly config: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  /** Content of `jupyterhub_config.json`, perhaps with the public port in it. */
+  readonly config: ConfigFile | ((port: number) => ConfigFile)
   /** `sqlite` when left out. */
   readonly dbUrl?: string
   /** Gives the `simple` spawner home folders inside the installation. */
@@ -182,7 +184,9 @@ export class TestInstallation {
   }
 
   async #writeConfig(): Promise<void> {
-    const { config, dbUrl, homes } = this.#options
+    const { dbUrl, homes } = this.#options
+    const given = this.#options.config
+    const config = typeof given === 'function' ? given(this.port) : given
     const content = {
       ...(homes === true && {
         SimpleLocalProcessSpawner: { home_dir_template: join(this.folder, 'homes', '{username}') },

@@ -100,7 +100,7 @@ async function loginForm(exchange: Exchange, error?: string): Promise<string> {
   const { deps, request } = exchange
   const { hubPrefix } = deps.settings
   const next = nextOf(exchange)
-  const query = next === '' ? '' : `?next=${encodeURIComponent(next)}`
+  const query = `?next=${encodeURIComponent(next)}`
   const xsrfToken = deps.sessions.issueXsrf(exchange, exchange.identity, {
     renew: isNavigation(request),
   })

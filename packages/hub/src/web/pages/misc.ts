@@ -105,7 +105,11 @@ function fallbackTarget(deps: WebDeps, request: FastifyRequest): string {
     sessions: deps.sessions.config,
   }
   const url = singleSlash(request.url)
-  const rest = url.startsWith(baseUrl) ? url.slice(baseUrl.length) : url.split('?', 1)[0]?.slice(1)
+  const isBase = `${url}/` === baseUrl // but for its final slash
+  const inside = url.startsWith(baseUrl)
+    ? url.slice(baseUrl.length)
+    : url.split('?', 1)[0]?.slice(1)
+  const rest = isBase ? '' : inside
   const { publicUrl, subdomainHost } = sessions
   const origin = publicUrl?.origin ?? subdomainHost?.origin ?? ''
   return `${origin}${hubPrefix}${rest ?? ''}`

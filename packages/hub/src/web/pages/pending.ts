@@ -3,7 +3,7 @@ import { HubError } from '../../domain/errors.ts'
 import { shorten } from '../../domain/names.ts'
 import type { SpawnFailure } from '../../domain/server-state.ts'
 import { html, trustedHtml } from '../html.ts'
-import { definePage, nextOf, page, redirect, signedIn, xsrf } from '../page-kit.ts'
+import { definePage, type Exchange, nextOf, page, redirect, signedIn, xsrf } from '../page-kit.ts'
 import { nextUrl, serverApiUrl, serverPageUrl, serverUrl } from '../server-pages.ts'
 import type { WebDeps } from '../web-deps.ts'
 import { type PageTarget, readTarget, serverPagePath, type ViewerExchange } from './spawn.ts'
@@ -85,7 +85,7 @@ async function stopPending(exchange: ViewerExchange, target: PageTarget): Promis
 
 /** The page for a stopped server, or one whose last start failed. The status is the caller's. */
 export async function notRunning(
-  exchange: ViewerExchange,
+  exchange: Exchange,
   target: PageTarget,
   options: { failure?: SpawnFailure | undefined; next?: string },
 ): Promise<string> {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
+import type { Principal } from '../../access/principal.ts'
 import { HubError } from '../../domain/errors.ts'
 import { findServer } from '../../storage/servers.ts'
 import { browserOrigin, headerText } from '../client-address.ts'
@@ -9,13 +10,13 @@ import {
   type Exchange,
   rawPath,
   redirect,
-  signedIn,
+  redirectToLogin,
 } from '../page-kit.ts'
 import { redirectLimit, redirectLoop } from '../redirect-limit.ts'
 import { getPageUser, serverPageUrl } from '../server-pages.ts'
 import type { WebDeps } from '../web-deps.ts'
 import { notRunning } from './pending.ts'
-import type { PageTarget, ViewerExchange } from './spawn.ts'
+import type { PageTarget } from './spawn.ts'
 
 const maxSleepMs = 10_000
 
@@ -23,7 +24,7 @@ const maxSleepMs = 10_000
 export function registerUserPaths(app: FastifyInstance, deps: WebDeps): void {
   const { hubPrefix } = deps.settings
   const methods = {
-    GET: signedIn(showServer),
+    GET: showServer,
     POST: answerStopped,
     PATCH: answerStopped,
     DELETE: answerStopped,
@@ -36,9 +37,12 @@ export function registerUserPaths(app: FastifyInstance, deps: WebDeps): void {
   })
 }
 
-async function showServer(exchange: ViewerExchange): Promise<string> {
+/** For services as well: their tokens may come with access to servers. */
+async function showServer(exchange: Exchange): Promise<string> {
   const { deps } = exchange
-  const target = await readUserPath(exchange)
+  const { principal } = exchange.identity
+  if (principal === undefined) return redirectToLogin(exchange)
+  const target = await readUserPath(exchange, principal)
   const state = target.server?.state ?? { kind: 'stopped' as const }
   if (state.kind === 'ready')
     return redirectToServer(exchange, target.server?.jupyterhubVersion ?? null)
@@ -59,15 +63,15 @@ async function showServer(exchange: ViewerExchange): Promise<string> {
  * The server meant: the first segment after the user, if it names one of the user's servers, else
  * the default one. Fails with `resource_hidden` when the viewer may not enter it.
  */
-async function readUserPath(exchange: ViewerExchange): Promise<PageTarget> {
-  const { deps, viewer } = exchange
+async function readUserPath(exchange: Exchange, principal: Principal): Promise<PageTarget> {
+  const { deps } = exchange
   const { segments, hasTail } = splitUserPath(exchange)
   const [username = '', first = ''] = segments
   const candidates = hasTail && first !== '' ? ['', first] : ['']
   const isAllowed = await Promise.all(
     candidates.map(async (serverName) => {
       const resource = { username, serverName }
-      return (await deps.decide(viewer.principal, 'access:servers', resource)) === 'allowed'
+      return (await deps.decide(principal, 'access:servers', resource)) === 'allowed'
     }),
   )
   if (!isAllowed.includes(true)) throw new HubError('resource_hidden')
