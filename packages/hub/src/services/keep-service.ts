@@ -138,8 +138,8 @@ async function finish(
 ): Promise<void> {
   const { service, leases } = parts
   const { name } = service
-  if (!leases.isMine(name)) return
   try {
+    if (!(await leases.isMine(name))) return
     const stored = await findServiceRun(context.store.db, name)
     if (stored !== undefined) await endRun(context, stored)
     await leases.drop(name)

@@ -15,8 +15,8 @@ export interface ServiceLeases {
    * aborts when another hub has it.
    */
   take(name: string, signal: AbortSignal): Promise<AbortSignal>
-  /** Whether this hub has it, as far as it knows. */
-  isMine(name: string): boolean
+  /** Whether this hub has it: asks the database, for another may have taken it meanwhile. */
+  isMine(name: string): Promise<boolean>
   /** Lets a service go, so that another hub need not wait for the end of the lease. */
   drop(name: string): Promise<void>
   close(): void
@@ -24,7 +24,7 @@ export interface ServiceLeases {
 
 const ownLeases: ServiceLeases = {
   take: (_name, signal) => Promise.resolve(signal),
-  isMine: () => true,
+  isMine: () => Promise.resolve(true),
   drop: () => Promise.resolve(),
   close: () => undefined,
 }
@@ -74,7 +74,7 @@ export function createServiceLeases(options: {
       held.set(name, controller)
       return AbortSignal.any([signal, controller.signal])
     },
-    isMine: (name) => held.has(name),
+    isMine: async (name) => held.has(name) && (await hold(name)),
     drop,
     close: () => clearInterval(timer),
   }
