@@ -28,18 +28,25 @@ const minuteMs = 60_000
  * @returns {TestStep[]}
  */
 export function testSteps({ root, reports, isQuick }) {
-  const openapi = 'packages/hub/src/cli/generate-openapi.ts'
+  const generate = 'packages/hub/src/generate/main.ts'
   const steps = [
     checkStep('types', 'tsc', ['--noEmit', '-p', 'tsconfig.json']),
     checkStep('lint', 'oxlint', ['--type-aware', '--deny-warnings']),
     checkStep('format', 'biome', ['format', '.']),
-    ...(existsSync(join(root, openapi))
-      ? [checkStep('generated files', 'node', [openapi, '--check'])]
+    ...(existsSync(join(root, generate))
+      ? [checkStep('generated files', 'node', [generate, '--check'])]
       : []),
+    // The client runs in browsers too: it must not take anything from Node.
+    checkStep('client types', 'tsc', ['--noEmit', '-p', 'packages/client/tsconfig.json']),
     scriptStep(root),
     isQuick
       ? vitestStep('unit', reports, { isQuick: true, args: ['--exclude', 'test/**'] })
       : vitestStep('unit and integration', reports, { isQuick: false, args: [] }),
+    vitestStep('client', reports, {
+      isQuick: true,
+      root: 'packages/client',
+      args: isQuick ? ['--exclude', 'test/**'] : [],
+    }),
     vitestStep('browser', reports, { isQuick: false, args: ['--config', 'vitest.e2e.config.ts'] }),
   ]
   return steps.filter((step) => !isQuick || step.isQuick)
@@ -86,10 +93,10 @@ function scriptStep(root) {
 /**
  * @param {string} name
  * @param {string} reports folder
- * @param {{ isQuick: boolean, args: readonly string[] }} options
+ * @param {{ isQuick: boolean, args: readonly string[], root?: string }} options
  * @returns {TestStep}
  */
-function vitestStep(name, reports, { isQuick, args }) {
+function vitestStep(name, reports, { isQuick, args, root = 'packages/hub' }) {
   const report = join(reports, `${name.replaceAll(' ', '-')}.json`)
   const reporter = fileURLToPath(new URL('vitest-reporter.mjs', import.meta.url))
   rmSync(report, { force: true })
@@ -97,14 +104,7 @@ function vitestStep(name, reports, { isQuick, args }) {
     name,
     isQuick,
     command: 'vitest',
-    args: [
-      'run',
-      '--root',
-      'packages/hub',
-      '--reporter=default',
-      `--reporter=${reporter}`,
-      ...args,
-    ],
+    args: ['run', '--root', root, '--reporter=default', `--reporter=${reporter}`, ...args],
     env: { ORRERY_TEST_REPORT: report },
     deadlineMs: 40 * minuteMs,
     totals: ({ code }) => vitestTotals(readJsonIfPresent(report), code),

@@ -1,6 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import Fastify from 'fastify'
 import { createPrincipals } from '../access/principals.ts'
@@ -90,23 +88,4 @@ const noLifecycle: Lifecycle = {
   progress() {
     throw new TypeError('no hub runs while its API is described')
   },
-}
-
-/** Writes the file, or with `--check` compares. @returns the exit code */
-export async function runGenerateOpenApi(args: readonly string[]): Promise<number> {
-  const text = await generateOpenApi()
-  if (!args.includes('--check')) {
-    await mkdir(dirname(openApiFile), { recursive: true })
-    await writeFile(openApiFile, text)
-    process.stdout.write(`${openApiFile} written\n`)
-    return 0
-  }
-  const present = await readFile(openApiFile, 'utf8').catch(() => '')
-  if (present === text) return 0
-  process.stderr.write(`${openApiFile} is out of date. Run \`npm run openapi\`.\n`)
-  return 1
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  process.exitCode = await runGenerateOpenApi(process.argv.slice(2))
 }
