@@ -287,12 +287,14 @@ function credentialsForToken(login: LoginDeps, sessions: Sessions) {
     const texts = Object.entries(fields).filter(
       (entry): entry is [string, string] => typeof entry[1] === 'string',
     )
-    const user = await authenticateCredentials(login, {
+    const credentials = {
       username,
       password,
       fields: Object.fromEntries(texts),
       remoteAddress: clientIp(request, sessions.config),
-    })
+    }
+    // Source: contract rest-api §9.1 step 3: somebody who never signed in is not made a user by this.
+    const user = await authenticateCredentials(login, credentials, { mayCreate: false })
     return user.name
   }
 }

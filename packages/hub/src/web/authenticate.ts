@@ -51,6 +51,7 @@ const maxCredentialLength = 4096
 export async function authenticateCredentials(
   deps: LoginDeps,
   credentials: Credentials,
+  options: { readonly mayCreate: boolean } = { mayCreate: true },
 ): Promise<User> {
   const { username, password } = credentials
   if (username.length > maxNameLength || password.length > maxCredentialLength) refuse()
@@ -62,7 +63,7 @@ export async function authenticateCredentials(
   let user: User
   try {
     const identity = await identify(deps.authenticator, credentials)
-    user = await persistIdentity(deps, identity)
+    user = await persistIdentity(deps, identity, options)
   } catch (error) {
     if (!isJudgement(error)) await deps.throttle.forgive(attempt, { succeeded: false })
     throw error
@@ -94,7 +95,11 @@ async function identify(authenticator: Authenticator, credentials: Credentials):
 }
 
 /** Applies the name, block and allow rules and stores the user. */
-async function persistIdentity(deps: LoginDeps, identity: Identity): Promise<User> {
+async function persistIdentity(
+  deps: LoginDeps,
+  identity: Identity,
+  { mayCreate }: { readonly mayCreate: boolean },
+): Promise<User> {
   const { rules, store } = deps
   const name = normalizeUsername(identity.name, rules)
   if (!isValidUsername(name, rules)) refuse()
@@ -103,6 +108,7 @@ async function persistIdentity(deps: LoginDeps, identity: Identity): Promise<Use
   return store.write(async (transaction) => {
     const existing = await findUser(transaction.db, name)
     if (existing?.disabled === true) refuse()
+    if (existing === undefined && !mayCreate) refuse()
     if (!isAllowed(deps, name, existing !== undefined)) refuse()
     const admin = identity.admin ?? (rules.adminUsers.has(name) ? true : undefined)
     const created = existing === undefined
