@@ -15,7 +15,7 @@ import {
   startServer,
   stopServer,
 } from './actions.ts'
-import { EditBody, ProgressModel, ServerModel, StartBody, StopBody } from './schemas.ts'
+import { EditBody, ProgressFrame, ServerModel, StartBody, StopBody } from './schemas.ts'
 import { toUnstartedServer, viewServer } from './views.ts'
 
 /** The ways to write the path of a server. Source: contract rest-api §1.1, "trailing slash". */
@@ -193,7 +193,7 @@ function registerProgress(app: ApiApp, context: ServerRouteDeps, path: ServerRou
         response: {
           200: {
             description: 'The events.',
-            content: { 'text/event-stream': { schema: ProgressModel } },
+            content: { 'text/event-stream': { schema: ProgressFrame } },
           },
           ...errors(400, 403, 404, 429),
         },

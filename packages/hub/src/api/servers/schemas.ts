@@ -89,3 +89,8 @@ export const ProgressModel = Type.Object(
   },
   { title: 'ProgressEvent', description: 'The last one has `ready` or `failed`.' },
 )
+
+/** One event of the stream. Source: OpenAPI 3.2 §4.14.4, server-sent events. */
+export const ProgressFrame = Type.Object({
+  data: Type.String({ contentMediaType: 'application/json', contentSchema: ProgressModel }),
+})

@@ -27,11 +27,12 @@ export function viewServer(
     ready: kind === 'ready',
     stopped: kind === 'stopped',
     url,
-    user_options: server.userOptions === null ? null : { ...server.userOptions },
+    // Observed: JupyterHub 6.1.1 has `{}` for both where nothing was ever set.
+    user_options: { ...server.userOptions },
     progress_url: progressUrl,
     full_url: toPublic(settings.publicUrl, url),
     full_progress_url: toPublic(settings.publicUrl, progressUrl),
-    ...(showState && { state: server.spawnerState === null ? null : { ...server.spawnerState } }),
+    ...(showState && { state: { ...server.spawnerState } }),
   }
 }
 

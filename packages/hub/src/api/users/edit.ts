@@ -120,8 +120,8 @@ export async function editUser(
       throw new HubError('bad_request', { message: 'Cannot disable yourself!' })
     }
     if (body.auth_state !== undefined) {
-      throw new HubError('internal', {
-        message: 'No encryption key is configured: auth_state cannot be stored',
+      throw new HubError('bad_request', {
+        message: 'auth_state comes from the authenticator and cannot be set',
       })
     }
     const changed = await updateUser(tx, user, {
