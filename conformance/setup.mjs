@@ -1,6 +1,6 @@
 import { cpSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { explainFailure, reportFailure } from '../scripts/lib/failure.mjs'
+import { explainFailure, reportFailure, SetupError } from '../scripts/lib/failure.mjs'
 import { readIfPresent, sha256, withoutDirs, writeWhole } from '../scripts/lib/files.mjs'
 import { takeLock } from '../scripts/lib/lock.mjs'
 import { cloneRoot } from '../scripts/lib/paths.mjs'
@@ -13,6 +13,8 @@ import { endToolsOnSignal, runTool } from '../scripts/lib/tool.mjs'
 // what the first left undone; a complete set-up is seen by two stamps and starts no process.
 
 const npmDeadlineMs = 5 * 60_000
+/** EX_TEMPFAIL of sysexits(3). */
+const outOfReach = 75
 const lockDeadlineMs = 30 * 60_000
 
 const here = join(cloneRoot, 'conformance', 'reference')
@@ -33,7 +35,17 @@ const manifests = ['package.json', 'package-lock.json']
 try {
   if (!isComplete()) await install()
 } catch (error) {
-  process.exitCode = reportFailure(error)
+  reportFailure(error)
+  process.exitCode = isOutOfReach(error) ? outOfReach : 1
+}
+
+/**
+ * The machine lacks a network or a Python: nothing that the clone could put right.
+ * @param {unknown} error
+ */
+function isOutOfReach(error) {
+  const signs = /cannot be reached|refused access|is not trusted|Python|npm is not on PATH/
+  return error instanceof SetupError && signs.test(error.message)
 }
 
 function isComplete() {

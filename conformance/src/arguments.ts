@@ -1,22 +1,27 @@
 import { parseArgs } from 'node:util'
+import type { Setup } from './model.ts'
 
 export interface Arguments {
-  /** Only scenarios whose name holds this. */
+  /** Only scenarios whose name holds this; without the requests from the OpenAPI document. */
   readonly only: string
   /** Checks the cases against the reference and compares nothing. */
   readonly isReferenceOnly: boolean
   /** Where the result is also written, for programs. */
   readonly json: string | undefined
-  /** A hub that already runs, with the configuration that `--write-config` wrote. */
+  /** A hub that runs already, with the configuration that `--write-config` wrote to `folder`. */
   readonly url: string | undefined
-  /** Folder of the hub behind `--url`. */
+  readonly folder: string
+  /** Writes the configuration there and ends. */
   readonly writeConfig: string | undefined
-  /** Only tries the OpenAPI document. */
+  /** Of `--url` and `--write-config`. */
+  readonly setup: Setup
+  /** Makes requests from the OpenAPI document and nothing else. */
   readonly isSchemathesis: boolean
-  /** Totals file of `npm test`; with it, a set-up that cannot be made is a skip. */
+  /** Totals file of `npm test`; with it, a set-up that is out of reach is a skip. */
   readonly totals: string | undefined
 }
 
+/** @throws TypeError for what there is not */
 export function readArguments(argv: readonly string[]): Arguments {
   const { values } = parseArgs({
     args: [...argv],
@@ -25,7 +30,9 @@ export function readArguments(argv: readonly string[]): Arguments {
       'reference-only': { type: 'boolean', default: false },
       json: { type: 'string' },
       url: { type: 'string' },
+      folder: { type: 'string', default: '.' },
       'write-config': { type: 'string' },
+      setup: { type: 'string', default: 'main' },
       schemathesis: { type: 'boolean', default: false },
       totals: { type: 'string' },
     },
@@ -35,7 +42,9 @@ export function readArguments(argv: readonly string[]): Arguments {
     isReferenceOnly: values['reference-only'],
     json: values.json,
     url: values.url,
+    folder: values.folder,
     writeConfig: values['write-config'],
+    setup: values.setup === 'variant' ? 'variant' : 'main',
     isSchemathesis: values.schemathesis,
     totals: values.totals,
   }

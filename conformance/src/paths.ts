@@ -13,6 +13,7 @@ export const paths = Object.freeze({
   npmBin: join(state, 'npm', 'node_modules', '.bin'),
   setup: join(root, 'conformance', 'setup.mjs'),
   standIn: join(root, 'conformance', 'stand-in.py'),
+  schemathesisHooks: join(root, 'conformance', 'schemathesis_hooks.py'),
   orrery: join(root, 'packages', 'hub', 'src', 'main.ts'),
   differences: join(root, 'docs', 'reference', 'differences.md'),
   openapi: join(root, 'openapi', 'hub.v1.json'),

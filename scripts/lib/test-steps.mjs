@@ -48,6 +48,7 @@ export function testSteps({ root, reports, isQuick }) {
       args: isQuick ? ['--exclude', 'test/**'] : [],
     }),
     vitestStep('browser', reports, { isQuick: false, args: ['--config', 'vitest.e2e.config.ts'] }),
+    conformanceStep(reports),
   ]
   return steps.filter((step) => !isQuick || step.isQuick)
 }
@@ -87,6 +88,24 @@ function scriptStep(root) {
     ],
     deadlineMs: 5 * minuteMs,
     totals: ({ code, output }) => tapTotals(output, code),
+  }
+}
+
+/**
+ * Compares with the reference hub, which it installs first. Without a network it skips.
+ * @param {string} reports folder
+ * @returns {TestStep}
+ */
+function conformanceStep(reports) {
+  const report = join(reports, 'conformance.json')
+  rmSync(report, { force: true })
+  return {
+    name: 'conformance',
+    isQuick: false,
+    command: 'node',
+    args: ['conformance/src/main.ts', `--totals=${report}`],
+    deadlineMs: 20 * minuteMs,
+    totals: ({ code }) => vitestTotals(readJsonIfPresent(report), code),
   }
 }
 

@@ -50,7 +50,7 @@ export const listCases = [
     page('GET proxy?limit=1'),
     api('GET proxy', 200, { as }),
     page('GET services'),
-    page('GET users/ana/tokens'),
+    page('GET users/li-a/tokens'),
   ]),
   scenario('lists: order', [
     page(`GET users?${all}&sort=name`),

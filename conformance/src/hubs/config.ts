@@ -102,7 +102,7 @@ function main({ addresses, python: interpreter, standIn, folder }: ConfigInput):
     'c.Spawner.http_timeout = 60',
     'c.JupyterHub.allow_named_servers = True',
     'c.JupyterHub.named_server_limit_per_user = 6',
-    "c.JupyterHub.tornado_settings = {'slow_spawn_timeout': 4, 'slow_stop_timeout': 2}",
+    "c.JupyterHub.tornado_settings = {'slow_spawn_timeout': 6, 'slow_stop_timeout': 2}",
     `c.JupyterHub.custom_scopes = ${python({
       'custom:library:read': { description: 'Read the library' },
       'custom:library:write': {

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -8,7 +8,7 @@ import { paths } from '../paths.ts'
 import { configText, type HubAddresses } from './config.ts'
 import { endProcessesOf, freePorts, Started, type StartOptions } from './processes.ts'
 
-export type HubKind = 'reference' | 'orrery'
+export type HubKind = 'reference' | 'orrery' | 'other'
 
 const startDeadlineMs = 90_000
 
@@ -31,7 +31,7 @@ export interface Hub {
 }
 
 /** Starts a hub in a folder and on ports of its own, and waits until it answers. */
-export async function startHub(kind: HubKind, setup: Setup): Promise<Hub> {
+export async function startHub(kind: Exclude<HubKind, 'other'>, setup: Setup): Promise<Hub> {
   const folder = mkdtempSync(join(tmpdir(), `orrery-conformance-${kind}-`))
   chmodSync(folder, 0o755)
   mkdirSync(join(folder, 'homes'))
@@ -64,12 +64,40 @@ export async function startHub(kind: HubKind, setup: Setup): Promise<Hub> {
   return hub
 }
 
-export function baseUrlOf(setup: Setup): string {
+const addressesFile = 'addresses.json'
+
+/** Writes the configuration for a hub that somebody else starts, and says where it will answer. */
+export async function writeHubFolder(folder: string, setup: Setup): Promise<string> {
+  mkdirSync(join(folder, 'homes'), { recursive: true })
+  const addresses = await chooseAddresses()
+  writeConfig(setup, folder, addresses)
+  writeFileSync(join(folder, addressesFile), JSON.stringify(addresses))
+  return `http://127.0.0.1:${addresses.publicPort}${baseUrlOf(setup)}`
+}
+
+/** A hub that already runs, in a folder that {@link writeHubFolder} filled. */
+export function joinHub(url: string, folder: string, setup: Setup): Hub {
+  const text = readFileSync(join(folder, addressesFile), 'utf8')
+  const addresses = JSON.parse(text) as HubAddresses // our own file
+  const external = startExternal(folder, addresses.servicePorts[1])
+  return {
+    kind: 'other',
+    setup,
+    origin: new URL(url).origin,
+    baseUrl: baseUrlOf(setup),
+    folder,
+    externalUrl: `http://127.0.0.1:${addresses.servicePorts[1]}`,
+    ports: portNames(addresses),
+    log: () => '',
+    stop: () => external.stop(),
+  }
+}
+
+function baseUrlOf(setup: Setup): string {
   return setup === 'main' ? '/' : '/deep/lab/'
 }
 
-/** Writes `jupyterhub_config.py` into the folder. */
-export function writeConfig(setup: Setup, folder: string, addresses: HubAddresses): void {
+function writeConfig(setup: Setup, folder: string, addresses: HubAddresses): void {
   const text = configText({
     setup,
     addresses,
@@ -98,16 +126,20 @@ function portNames(addresses: HubAddresses): Map<string, string> {
 /** The hub, and the external service that its configuration names. */
 function startProcess(kind: HubKind, folder: string, externalPort: number): [Started, Started] {
   const options = { cwd: folder, env: environment() }
-  const external = new Started(paths.python, [paths.standIn], {
-    cwd: folder,
-    env: {
-      ...options.env,
-      STAND_IN_FOLDER: folder,
-      JUPYTERHUB_SERVICE_URL: `http://127.0.0.1:${externalPort}`,
-    },
-  })
+  const external = startExternal(folder, externalPort)
   const hub = kind === 'reference' ? startReference(options) : startOrrery(folder, options)
   return [hub, external]
+}
+
+function startExternal(folder: string, port: number): Started {
+  return new Started(paths.python, [paths.standIn], {
+    cwd: folder,
+    env: {
+      ...environment(),
+      STAND_IN_FOLDER: folder,
+      JUPYTERHUB_SERVICE_URL: `http://127.0.0.1:${port}`,
+    },
+  })
 }
 
 function startReference(options: StartOptions): Started {

@@ -117,8 +117,11 @@ function readHtml(text: string, normaliser: Normaliser): PageFacts {
   return readPage(text, normaliser)
 }
 
-/** The names of the hub's own metrics; their values are of the moment. */
+/** The hub's own metrics; their values are of the moment, and `_created` is a habit of Python's client. */
 function listMetrics(text: string): string[] {
   const names = text.matchAll(/^# TYPE (jupyterhub_\S+) (\S+)$/gm)
-  return [...names].map(([, name = '', type = '']) => `${name} ${type}`).sort()
+  return [...names]
+    .map(([, name = '', type = '']) => `${name} ${type}`)
+    .filter((metric) => !metric.endsWith('_created gauge'))
+    .sort()
 }

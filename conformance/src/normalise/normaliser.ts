@@ -31,8 +31,8 @@ export class Normaliser {
       .replaceAll(encodeURIComponent(this.#hub.origin), '{origin}')
       .replaceAll(this.#hub.folder, '{folder}')
       .replaceAll(/\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?/g, '<time>')
-      .replaceAll(/\b(state(?:=|%3D|%253D))[\w-]{22}(?![\w-])/g, '$1<state>')
-      .replaceAll(/\b(code_challenge(?:=|%3D|%253D))[\w-]{43}(?![\w-])/g, '$1<challenge>')
+      .replaceAll(/(?<![a-z_])(state(?:=|%3D|%253D))[\w-]{22}(?![\w-])/g, '$1<state>')
+      .replaceAll(/(?<![a-z_])(code_challenge(?:=|%3D|%253D))[\w-]{43}(?![\w-])/g, '$1<challenge>')
       .replaceAll(/(_xsrf=)[^&"'\s]+/g, '$1<xsrf>')
       .replaceAll(/([?&]code=)([^&"'\s]+)/g, (_, key: string, code: string) => {
         return `${key}${this.name('code', code)}`
