@@ -679,7 +679,9 @@ export interface Operations {
     readonly query: {}
     readonly body: undefined
     readonly answers: {
-      readonly 200: ProgressEvent
+      readonly 200: {
+        readonly data: string
+      }
     }
   }
   /** Get a server */
@@ -765,7 +767,9 @@ export interface Operations {
     readonly query: {}
     readonly body: undefined
     readonly answers: {
-      readonly 200: ProgressEvent
+      readonly 200: {
+        readonly data: string
+      }
     }
   }
   /** List a user's tokens */
