@@ -1,7 +1,7 @@
 import { messageOf } from '../domain/errors.ts'
 import { purgeAudit } from '../storage/audit.ts'
 import { holdLease } from '../storage/leases.ts'
-import { purgeOAuthCodes } from '../storage/oauth.ts'
+import { purgeOAuthCodes, purgeOrphanedClients } from '../storage/oauth.ts'
 import { purgeOperations } from '../storage/operations.ts'
 import type { Store } from '../storage/store.ts'
 import { purgeShareCodes } from '../storage/share-codes.ts'
@@ -32,6 +32,7 @@ export function startHousekeeping(options: {
       if (!(await holdLease(tx, lease))) return
       await deleteTokens(tx, { expiredAt: at })
       await purgeOAuthCodes(tx, at)
+      await purgeOrphanedClients(tx)
       await purgeOperations(tx, before(operationsKeptMs))
       await purgeAudit(tx, before(auditKeptMs))
       await tx.db.deleteFrom('setup_links').where('expires_at', '<', at.getTime()).execute()

@@ -68,6 +68,17 @@ export async function claimServerClient(
   return true
 }
 
+/** Deletes clients of servers that do not run, with what was issued to them. There should be none. */
+export async function purgeOrphanedClients(transaction: WriteTransaction): Promise<void> {
+  const { db } = transaction
+  const rows = await db
+    .deleteFrom('oauth_clients')
+    .where('server_id', 'in', db.selectFrom('servers').select('id').where('state', '=', 'stopped'))
+    .returning('id')
+    .execute()
+  for (const row of rows) transaction.changed('client', row.id)
+}
+
 /** Deletes the client of a server, and with it every code and browser token issued to it. */
 export async function deleteClientsOfServer(
   transaction: WriteTransaction,

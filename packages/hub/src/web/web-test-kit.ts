@@ -127,8 +127,8 @@ function testDeps(
       optionsFromForm: (fields) => fields,
       optionsFromQuery: (fields) => fields,
       noCacheStatic: false,
-      ...options.settings,
       tokenExpiresInMaxSeconds: 0,
+      ...options.settings,
     },
     async endSession(userId, sessionId) {
       await store.write((tx) => deleteTokens(tx, { userId, sessionId }))

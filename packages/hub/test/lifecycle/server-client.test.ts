@@ -1,8 +1,12 @@
 import { afterEach, expect, test } from 'vitest'
 import type { RunningLifecycle } from '../../src/lifecycle/create-lifecycle.ts'
 import { chooseClientId } from '../../src/lifecycle/server-client.ts'
-import { claimServerClient, findOAuthClient } from '../../src/storage/oauth.ts'
-import { findServer } from '../../src/storage/servers.ts'
+import {
+  claimServerClient,
+  findOAuthClient,
+  purgeOrphanedClients,
+} from '../../src/storage/oauth.ts'
+import { createServer, findServer, updateServer } from '../../src/storage/servers.ts'
 import { FakeMachines } from '../support/fake-spawner.ts'
 import { addUser, seedRoles, startTestHub } from '../support/hubs.ts'
 import { describeStores } from '../support/stores.ts'
@@ -55,6 +59,26 @@ describeStores('OAuth clients of servers', (open) => {
     await lifecycle.settled(second.server.id, 15_000)
     expect(await chooseClientId(store.db, second.server)).toBe('jupyterhub-user-a-b-c')
     expect(await findOAuthClient(store.db, second.id)).toBeUndefined()
+  })
+
+  test('do not outlive their server, whatever went wrong', async () => {
+    const store = await open()
+    await seedRoles(store)
+    hub = await startTestHub(store, { machines })
+    const { id: userId } = await addUser(store, 'a')
+    const client = { description: '', secretHash: 'x', redirectUri: '/', allowedScopes: [] }
+    await store.write(async (tx) => {
+      for (const name of ['stopped', 'starting']) {
+        const server = await createServer(tx, { userId, name, displayName: null }, new Date())
+        await claimServerClient(tx, { id: name, ...client, serverId: server.id, serviceId: null })
+        const state = { kind: 'spawning', since: new Date() } as const
+        if (name === 'starting') await updateServer(tx, server, { state })
+      }
+      await purgeOrphanedClients(tx)
+    })
+    expect(await findOAuthClient(store.db, 'stopped')).toBeUndefined()
+    expect(await findOAuthClient(store.db, 'starting')).toBeDefined()
+    expect(await findOAuthClient(store.db, 'jupyterhub')).toBeDefined()
   })
 
   test('are taken from nobody, even at the same instant', async () => {

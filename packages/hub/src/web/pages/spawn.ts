@@ -89,15 +89,19 @@ async function spawnFromForm(exchange: ViewerExchange): Promise<string> {
   const kind = target.server?.state.kind ?? 'stopped'
   if (kind === 'ready') {
     throw new HubError('server_already_running', {
-      message: `${target.user.name}/${target.serverName} is already running`,
+      message: `${shownName(target)} is already running`,
     })
   }
   if (kind !== 'stopped') {
-    const message = `${target.user.name}/${target.serverName} is pending ${wirePending[kind]}`
+    const message = `${shownName(target)} is pending ${wirePending[kind]}`
     throw new HubError('server_pending', { message })
   }
   const values = formValues(request.body)
   return startOrForm(exchange, target, () => deps.settings.optionsFromForm(values))
+}
+
+function shownName({ user, serverName }: PageTarget): string {
+  return serverName === '' ? user.name : `${user.name}:${serverName}`
 }
 
 /** Starts with the chosen options; what is wrong with them is shown in the form. */
@@ -177,7 +181,10 @@ function optionsFromQuery(exchange: Exchange): JsonObject | undefined {
   const entries = [...new URLSearchParams(rawQuery(exchange.request))]
   const prefixed = entries.filter(([name]) => name.startsWith('opt-'))
   if (prefixed.some(([name]) => name === 'opt-')) {
-    throw new HubError('bad_request', { status: 422, message: 'An option needs a name: opt-NAME' })
+    throw new HubError('bad_request', {
+      status: 422,
+      message: 'Invalid user-option name opt-: an option needs a name, as in opt-NAME',
+    })
   }
   const chosen =
     prefixed.length > 0
