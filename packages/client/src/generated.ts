@@ -238,10 +238,10 @@ export interface Server {
 
 /** At least one change to a stopped server. */
 export interface ServerEdit {
-  /** New name of the server. */
-  readonly name?: string | undefined
-  /** Empty changes nothing. */
-  readonly display_name?: string | undefined
+  /** New name of the server; null keeps it. */
+  readonly name?: string | null | undefined
+  /** Empty and null change nothing. */
+  readonly display_name?: string | null | undefined
   readonly user_options?: JsonObject | undefined
 }
 

@@ -14,7 +14,8 @@ import { registerProxyRoutes } from './proxy/routes.ts'
 import { registerGroupRoutes } from './groups/routes.ts'
 import { finishAnswer, setApiHeaders } from './headers.ts'
 import { registerHubRoutes } from './hub/routes.ts'
-import { collectMethods } from './methods.ts'
+import { collectMethods, isRouted } from './methods.ts'
+import { checkMultipart } from './multipart.ts'
 import { registerOpenApi } from './openapi.ts'
 import { registerServerRoutes } from './servers/routes.ts'
 import { registerServiceRoutes } from './services/routes.ts'
@@ -50,6 +51,7 @@ export async function registerApi(app: FastifyInstance, deps: ApiDeps): Promise<
 /** What holds for everything below the prefix, the documentation page included. */
 function prepare(api: ApiApp, deps: ApiDeps): void {
   api.decorateRequest('caller', null)
+  api.decorateRequest('multipartBoundary', null)
   api.setValidatorCompiler(validatorCompiler)
   // Views make exactly what the schemas say; the type checker has seen to it.
   api.setSerializerCompiler(() => (value) => JSON.stringify(value))
@@ -57,7 +59,8 @@ function prepare(api: ApiApp, deps: ApiDeps): void {
   api.setErrorHandler(sendApiError)
   api.setNotFoundHandler((request, reply) => {
     setApiHeaders(reply, deps.settings)
-    sendApiError(new HubError('not_found'), request, reply)
+    const code = isRouted(request.method) ? 'not_found' : 'method_not_allowed'
+    sendApiError(new HubError(code), request, reply)
   })
 }
 
@@ -66,6 +69,7 @@ function registerResources(api: ApiApp, deps: ApiDeps): void {
   api.addHook('onRequest', (request, reply) => authorize(deps, request, reply))
   api.addHook('preValidation', async (request) => {
     const { body, checkFirst, checkParsed } = request.routeOptions.config
+    checkMultipart(request)
     await checkFirst?.(request)
     readJsonBody(request, body)
     await checkParsed?.(request)

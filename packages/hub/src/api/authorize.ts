@@ -4,6 +4,7 @@ import { HubError } from '../domain/errors.ts'
 import type { RequestIdentity } from '../web/identify.ts'
 import { type BodyRule, ignoreContentType } from './body.ts'
 import type { ApiDeps } from './context.ts'
+import { noteMultipart } from './multipart.ts'
 import { decideAccess, type RouteResource, Viewer } from './permissions.ts'
 
 /**
@@ -61,6 +62,7 @@ export async function authorize(
   const { config } = request.routeOptions
   const access = config.access
   request.query = lastValues(request.query)
+  noteMultipart(request)
   if (access?.kind === 'public' || access?.kind === 'edge') return ignoreContentType(request)
   const identity = await deps.sessions.identify({
     request,

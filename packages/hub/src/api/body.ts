@@ -1,6 +1,12 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { HubError } from '../domain/errors.ts'
 
+/** The white space that Python's `bytes.strip` knows; a byte order mark is no JSON. */
+const outerSpace = /^[\t\n\v\f\r ]+|[\t\n\v\f\r ]+$/g
+
+const maxDepth = 500
+const [quote, backslash, openBrace, closeBrace, openBracket, closeBracket] = Buffer.from('"\\{}[]')
+
 /** Larger bodies are refused with 413. */
 export const maxBodyBytes = 1_048_576
 
@@ -41,9 +47,27 @@ export function readJsonBody(request: FastifyRequest, rule: BodyRule | undefined
 function parseJsonBody(bytes: Buffer): unknown {
   if (bytes.length === 0) return undefined
   try {
-    return JSON.parse(bytes.toString('utf8').trim(), dropPrototype)
+    requireShallow(bytes)
+    return JSON.parse(bytes.toString('utf8').replace(outerSpace, ''), dropPrototype)
   } catch (error) {
     throw new HubError('body_invalid', { cause: error })
+  }
+}
+
+/** Deeper nesting is somebody's attempt to exhaust the stack of whatever walks through the value. */
+function requireShallow(bytes: Buffer): void {
+  if (bytes.length <= 2 * maxDepth) return // too short to be deep
+  let depth = 0
+  let isText = false
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at]
+    if (isText) {
+      if (byte === backslash) at += 1
+      else if (byte === quote) isText = false
+    } else if (byte === quote) isText = true
+    else if (byte === openBrace || byte === openBracket) depth += 1
+    else if (byte === closeBrace || byte === closeBracket) depth -= 1
+    if (depth > maxDepth) throw new RangeError('nested too deeply')
   }
 }
 

@@ -17,10 +17,12 @@ export function sendApiError(error: unknown, request: FastifyRequest, reply: Fas
   logFailure(failure, error, request)
   for (const [name, value] of Object.entries(failure.headers)) void reply.header(name, value)
   const message = failure.message === '' ? reasonPhrase(failure.status) : failure.message
+  const body: ErrorBody = { status: failure.status, message }
+  // As bytes: Fastify adds a charset to the type of JSON text.
   void reply
     .code(failure.status)
     .type('application/json')
-    .send({ status: failure.status, message } satisfies ErrorBody)
+    .send(Buffer.from(JSON.stringify(body)))
 }
 
 export function reasonPhrase(status: number): string {

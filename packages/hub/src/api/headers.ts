@@ -20,6 +20,13 @@ export function setApiHeaders(
   })
 }
 
+/** Scripts of any origin may look whether they speak to a hub: on the API's root, unless configured. */
+export function allowAnyOrigin(reply: FastifyReply, url: string): FastifyReply {
+  const isRoot = url === '' || url === '/'
+  if (!isRoot || reply.hasHeader('access-control-allow-origin')) return reply
+  return reply.header('access-control-allow-origin', '*')
+}
+
 /**
  * Adds the entity tag of a 200 answer to GET, and empties it when the client has it already.
  * Types are stated without charset: JSON has none.
@@ -30,7 +37,8 @@ export function finishAnswer(
   payload: unknown,
 ): unknown {
   const type = String(reply.getHeader('content-type') ?? '')
-  if (/^(?:application\/json|text\/plain);/.test(type)) {
+  // PATCH of a server says its charset, as the reference does.
+  if (/^(?:application\/json|text\/plain); charset=utf-8$/.test(type)) {
     void reply.header('content-type', type.slice(0, type.indexOf(';')))
   }
   if (request.method !== 'GET' || reply.statusCode !== 200) return payload

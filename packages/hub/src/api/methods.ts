@@ -1,8 +1,14 @@
 import type { RouteOptions } from 'fastify'
 import type { ApiApp } from './context.ts'
 import { sendEmpty } from './context.ts'
+import { allowAnyOrigin } from './headers.ts'
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
+
+/** Whether paths have routes for this method at all: `PROPFIND` and the like are 405 everywhere. */
+export function isRouted(method: string): boolean {
+  return methods.some((known) => known === method)
+}
 
 /**
  * Answers for the methods that a path of the API does not have: OPTIONS 200 for everybody, HEAD
@@ -35,12 +41,12 @@ function registerOthers(app: ApiApp, url: string, present: ReadonlySet<string>):
   const rest = methods.filter((method) => !present.has(method))
   if (!present.has('OPTIONS')) {
     app.options(url, { schema, config: open, prefixTrailingSlash }, async (_request, reply) =>
-      sendEmpty(reply, 200),
+      sendEmpty(allowAnyOrigin(reply, url), 200, 'application/json'),
     )
   }
   if (!present.has('HEAD')) {
     app.head(url, { schema, config: open, prefixTrailingSlash }, async (_request, reply) =>
-      sendEmpty(reply, 405),
+      sendEmpty(allowAnyOrigin(reply, url), 405, 'application/json'),
     )
   }
   app.route({

@@ -26,6 +26,9 @@ function partName(httpPart: string | undefined): string {
 function describe(error: TLocalizedValidationError | undefined, part: string): string {
   if (error === undefined) return `${part} is not valid`
   const path = [part, ...error.instancePath.split('/').slice(1)].map(unescapePointer)
+  if (error.keyword === 'boolean') {
+    return shorten(`body has unknown keys: '${path.at(-1) ?? ''}'`)
+  }
   if (error.keyword === 'additionalProperties') {
     const names = error.params.additionalProperties.map((name) => `'${name}'`)
     return shorten(`${path.join('.')} has unknown keys: ${names.join(', ')}`)

@@ -1,6 +1,11 @@
-import Fastify, { type FastifyInstance } from 'fastify'
+import type { Server } from 'node:http'
+import Fastify, { type FastifyHttpOptions, type FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
+import { sendApiError } from '../api/errors.ts'
+import { setApiHeaders } from '../api/headers.ts'
+import { HubError } from '../domain/errors.ts'
 import { registerAccessLog } from '../observability/access-log.ts'
+import { answerMalformed, escapeStrayPercents } from '../web/malformed-requests.ts'
 
 const maxHeaderBytes = 32_768
 /** Bodies are small but for files of the spawn form, which bring a limit of their own. */
@@ -10,9 +15,14 @@ const keepAliveTimeoutMs = 75_000
 const requestTimeoutMs = 60_000
 const maxNameInPath = 1_024
 
-/** The hub's HTTP application, without routes. */
-export function createHttpApp(logger: Logger): FastifyInstance {
-  const app = Fastify({
+export interface HttpSettings {
+  readonly hubPrefix: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** How the hub's application reads HTTP; its tests read it the same way. */
+export function httpOptions(settings: HttpSettings): FastifyHttpOptions<Server> {
+  return {
     bodyLimit: maxBodyBytes,
     exposeHeadRoutes: false,
     forceCloseConnections: true,
@@ -20,7 +30,20 @@ export function createHttpApp(logger: Logger): FastifyInstance {
     requestTimeout: requestTimeoutMs,
     http: { maxHeaderSize: maxHeaderBytes },
     routerOptions: { maxParamLength: maxNameInPath, caseSensitive: true },
-  })
+    rewriteUrl: (request) => escapeStrayPercents(request.url ?? '/'),
+    clientErrorHandler: answerMalformed,
+    // Before any route: a path that is no UTF-8.
+    frameworkErrors(error, request, reply) {
+      setApiHeaders(reply, settings)
+      const message = 'Invalid unicode in url'
+      sendApiError(new HubError('bad_request', { message, cause: error }), request, reply)
+    },
+  }
+}
+
+/** The hub's HTTP application, without routes. */
+export function createHttpApp(logger: Logger, settings: HttpSettings): FastifyInstance {
+  const app = Fastify(httpOptions(settings))
   registerAccessLog(app, logger)
   return app
 }

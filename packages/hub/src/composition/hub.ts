@@ -148,7 +148,10 @@ export async function startHub(input: HubInput): Promise<Hub> {
     throttle: new LoginThrottle(store, now),
     now,
   }
-  const app = createHttpApp(logger)
+  const app = createHttpApp(logger, {
+    hubPrefix: hubPrefixOf(config),
+    headers: config.JupyterHub.webSettings.headers ?? {},
+  })
   registerRequestMetrics(app, metrics, hubPrefixOf(config))
   app.addHook('onResponse', async (request) => {
     const principal = request.identity?.principal
@@ -282,7 +285,7 @@ function accountsOf(
 function credentialsForToken(login: LoginDeps, sessions: Sessions) {
   return async (auth: unknown, request: FastifyRequest): Promise<string | undefined> => {
     if (typeof auth !== 'object' || auth === null) return undefined
-    const { username, password, ...fields } = auth as Record<string, unknown>
+    const { username, password = '', ...fields } = auth as Record<string, unknown>
     if (typeof username !== 'string' || typeof password !== 'string') return undefined
     const texts = Object.entries(fields).filter(
       (entry): entry is [string, string] => typeof entry[1] === 'string',

@@ -22,7 +22,7 @@ export function normalizeUsername(name: string, rules: UsernameRules = {}): stri
 /** Whether a normalised name may become a user: not empty, no slash, no outer white space. */
 export function isValidUsername(name: string, rules: UsernameRules = {}): boolean {
   if (name === '' || name.length > maxNameLength || name.includes('/')) return false
-  if (name !== name.trim() || hasControlCharacter(name)) return false
+  if (name !== name.trim() || hasControlCharacter(name) || isOnlyDots(name)) return false
   return rules.usernamePattern === undefined || matchesAtStart(rules.usernamePattern, name)
 }
 
@@ -75,6 +75,11 @@ export function shorten(text: string, limit = 1024): string {
   return cut.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
   })
+}
+
+/** `.` and `..` are parts of paths, also when they are escaped. */
+function isOnlyDots(name: string): boolean {
+  return /^(?:\.|%2e)+$/i.test(name)
 }
 
 function hasControlCharacter(text: string): boolean {

@@ -11,6 +11,7 @@ import type { ApiDeps, ApiSettings } from '../../src/api/context.ts'
 import { createEdgeHub, type EdgeHub } from '../../src/api/edge/edge-hub.ts'
 import { createProxySecret } from '../../src/api/edge/proxy-secret.ts'
 import type { ShutdownRequest } from '../../src/api/hub/shutdown.ts'
+import { httpOptions } from '../../src/composition/http-app.ts'
 import { HubProxyControl } from '../../src/composition/proxy-control.ts'
 import type { RunningLifecycle } from '../../src/lifecycle/create-lifecycle.ts'
 import type { LifecycleSettings } from '../../src/lifecycle/settings.ts'
@@ -80,7 +81,7 @@ export class ApiHub {
     this.#lifecycle = parts.lifecycle
     this.#principals = parts.principals
     this.edgeHub = createEdgeHub({ store: this.store, logger: silentLogger })
-    this.app = Fastify({ exposeHeadRoutes: false, routerOptions: { maxParamLength: 1024 } })
+    this.app = Fastify(httpOptions({ hubPrefix: '/hub/', headers: {} }))
     this.#sessionConfig = {
       baseUrl: '/',
       hubPrefix: '/hub/',
@@ -199,6 +200,16 @@ export class ApiHub {
       } as InjectOptions) // `method` and `payload` are optional there, not undefined
     }
     return Object.assign(call, { token: '' })
+  }
+
+  /** Cookies of a signed-in browser with its XSRF token, and that token. */
+  async browserOf(name: string): Promise<{ cookie: string; xsrf: string }> {
+    const user = await findUser(this.store.db, name)
+    const { cookieSecret: secret } = this.#sessionConfig
+    const content = `0123456789abcdef0123:${user?.cookieId ?? ''}`
+    const signed = signValue(content, { secret, name: '_xsrf', now: new Date() })
+    const xsrf = Buffer.from(signed).toString('base64url')
+    return { cookie: `${await this.cookieOf(name)}; _xsrf=${xsrf}`, xsrf }
   }
 
   /** The login cookie of a user, as a browser sends it. */

@@ -4,6 +4,7 @@ import { jupyterhubVersion } from '../../util/version.ts'
 import { type Caller, callerOf } from '../authorize.ts'
 import type { ApiApp, ApiDeps } from '../context.ts'
 import { toScopeStrings } from '../../rbac/scope-set.ts'
+import { allowAnyOrigin } from '../headers.ts'
 import { Viewer } from '../permissions.ts'
 import { answer, errors, wantsStopped } from '../shared-schemas.ts'
 import { toWireTokenId } from '../tokens/views.ts'
@@ -45,10 +46,7 @@ function registerVersion(app: ApiApp): void {
         },
       },
       async (_request, reply) => {
-        // Scripts of any origin may look whether they speak to a hub.
-        if (!reply.hasHeader('access-control-allow-origin')) {
-          void reply.header('access-control-allow-origin', '*')
-        }
+        void allowAnyOrigin(reply, url)
         return { version: jupyterhubVersion }
       },
     )

@@ -87,6 +87,10 @@ export async function startServer(
   return outcomeOf(await lifecycle.settled(server.id, settings.slowSpawnTimeoutMs))
 }
 
+function defaultServerOf(user: User) {
+  return { userId: user.id, name: '', displayName: '' }
+}
+
 function outcomeOf(server: Server | undefined): 'ready' | 'pending' {
   if (server?.state.kind === 'ready') return 'ready'
   if (server?.state.kind === 'spawning') return 'pending'
@@ -133,7 +137,8 @@ export async function editServer(
   const now = deps.now()
   const { user, serverName } = address
   return deps.store.write(async (tx) => {
-    const { name, display_name: displayName = '' } = body
+    const name = body.name ?? undefined
+    const displayName = body.display_name ?? ''
     const taken =
       name !== undefined &&
       (name === '' || (await findServer(tx.db, user.name, name)) !== undefined)
@@ -149,8 +154,10 @@ export async function editServer(
       requireNamedServers(deps.settings)
     }
     if (displayName !== '') parseDisplayName(displayName)
-    const server = await findServer(tx.db, user.name, serverName)
-    if (server === undefined) throw noSuchServer(address)
+    const found = await findServer(tx.db, user.name, serverName)
+    if (found === undefined && serverName !== '') throw noSuchServer(address)
+    // The default server is there for everybody, though not in the database before its first use.
+    const server = found ?? (await createServer(tx, defaultServerOf(user), now))
     if (!canServer('edit', server.state.kind)) throw new HubError('server_active')
     if (taken) throw new HubError('server_exists', { message: `Server ${name} already exists` })
     const shown = displayName === '' && server.displayName === '' ? name : displayName

@@ -141,8 +141,10 @@ function registerPatch(app: ApiApp, deps: ApiDeps, path: ServerRoutePath): void 
         },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const server = await editServer(deps, await addressOf(deps, request), request.body)
+      // Alone among the answers. Observed: JupyterHub 6.1.
+      void reply.type('application/json; charset=UTF-8')
       return view(deps, request, server)
     },
   )

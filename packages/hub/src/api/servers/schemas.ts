@@ -54,8 +54,8 @@ export type StartBody = Static<typeof StartBody>
 
 export const EditBody = Type.Object(
   {
-    name: Type.Optional(Type.String({ description: 'New name of the server.' })),
-    display_name: Type.Optional(Type.String({ description: 'Empty changes nothing.' })),
+    name: Type.Optional(nullable(Type.String(), 'New name of the server; null keeps it.')),
+    display_name: Type.Optional(nullable(Type.String(), 'Empty and null change nothing.')),
     user_options: Type.Optional(FreeObject),
   },
   {

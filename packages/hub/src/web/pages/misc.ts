@@ -72,11 +72,12 @@ export function registerFallbacks(app: FastifyInstance, deps: WebDeps): void {
     method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
     url: '*',
     exposeHeadRoute: false,
+    // Before the body is read, which need not be a form.
+    onRequest: async (request, reply) => {
+      if (isApiPath(rawPath(request), hubPrefix)) return sendApiNotFound(deps, reply)
+    },
     handler: async (request, reply) => {
       const path = rawPath(request)
-      if (path === `${hubPrefix}api` || path.startsWith(`${hubPrefix}api/`)) {
-        return sendApiNotFound(deps, reply)
-      }
       const exchange = await beginExchange(deps, { request, reply })
       deps.sessions.checkXsrf(request, exchange.identity, 'page')
       if (path.startsWith(hubPrefix)) throw new HubError('not_found')
@@ -85,6 +86,10 @@ export function registerFallbacks(app: FastifyInstance, deps: WebDeps): void {
       return reply.send(redirect(exchange, fallbackTarget(deps, request)))
     },
   })
+}
+
+function isApiPath(path: string, hubPrefix: string): boolean {
+  return path === `${hubPrefix}api` || path.startsWith(`${hubPrefix}api/`)
 }
 
 /** `{prefix}user/X` and `{prefix}services/X`. */
@@ -123,6 +128,7 @@ function singleSlash(url: string): string {
 function sendApiNotFound(deps: WebDeps, reply: FastifyReply): FastifyReply {
   const { hubPrefix, headers } = deps.settings
   return reply
+    .removeHeader('cache-control')
     .code(404)
     .headers({
       'x-jupyterhub-version': jupyterhubVersion,
