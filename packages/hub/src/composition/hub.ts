@@ -20,10 +20,10 @@ import { Metrics } from '../observability/metrics.ts'
 import { registerRequestMetrics } from '../observability/request-metrics.ts'
 import { registerOAuth } from '../oauth/routes.ts'
 import { decide } from '../rbac/decide.ts'
-import { parseCustomScopes } from '../rbac/custom-scopes.ts'
 import { startServices } from '../services/start-services.ts'
 import type { DataFolder } from '../startup/data-folder.ts'
 import { settleInvalidServerNames } from '../startup/invalid-server-names.ts'
+import { stopServersOfBlocked } from '../startup/blocked-users.ts'
 import { loadInitialContent } from '../startup/initial-content.ts'
 import { settleRoutes } from '../startup/routes.ts'
 import { takeCensus } from '../storage/census.ts'
@@ -46,6 +46,7 @@ import {
   initialContent,
   lifecycleSettings,
   loginRules,
+  readCustomScopes,
   serviceSettings,
   sessionConfig,
   type SettingsInput,
@@ -138,6 +139,7 @@ export async function startHub(input: HubInput): Promise<Hub> {
     // SQLite serves one hub, which holds the data folder: leases of others are leftovers.
     { alone: store.dialect === 'sqlite' },
   )
+  await stopServersOfBlocked({ store, lifecycle }, loginRules(config).blockedUsers)
   const stopHousekeeping = startHousekeeping({ store, logger, now })
 
   const hasher = new PasswordHasher(defaultArgon2Parameters)
@@ -244,14 +246,6 @@ export async function startHub(input: HubInput): Promise<Hub> {
       principals.close()
       metrics.close()
     },
-  }
-}
-
-function readCustomScopes(config: Config) {
-  try {
-    return parseCustomScopes(config.JupyterHub.customScopes)
-  } catch (error) {
-    throw new ConfigError(`JupyterHub.custom_scopes: ${messageOf(error)}`, { cause: error })
   }
 }
 

@@ -3,8 +3,11 @@ import type { Config } from '../config/options/classes.ts'
 import type { UsernameRules } from '../domain/names.ts'
 import type { LifecycleSettings } from '../lifecycle/settings.ts'
 import type { ServerLimits } from '../plugin-api/spawner.ts'
-import { defaultRoles } from '../rbac/roles.ts'
-import type { ConfiguredRole, InitialContent } from '../startup/initial-content.ts'
+import { createScopeRules } from '../access/rbac-rules.ts'
+import { ConfigError, messageOf } from '../domain/errors.ts'
+import { type CustomScopes, parseCustomScopes } from '../rbac/custom-scopes.ts'
+import { type ConfiguredRole, mergeRoles } from '../startup/configured-roles.ts'
+import type { InitialContent } from '../startup/initial-content.ts'
 import type { ServiceSettings } from '../services/settings.ts'
 import { localProcessDefaults } from '../spawners/local-process/options.ts'
 import type { Json, JsonObject } from '../util/json.ts'
@@ -222,7 +225,7 @@ export function serviceSettings(input: SettingsInput): ServiceSettings {
 export function initialContent(config: Config): InitialContent {
   const hub = config.JupyterHub
   return {
-    roles: mergeRoles(config),
+    roles: configuredRoles(config),
     users: [...config.Authenticator.allowedUsers],
     adminUsers: [...config.Authenticator.adminUsers],
     groups: Object.entries(hub.loadGroups).map(([name, group]) => ({
@@ -233,6 +236,7 @@ export function initialContent(config: Config): InitialContent {
     services: hub.services,
     baseUrl: hub.baseUrl,
     subdomains: subdomainsOf(config),
+    blockedUsers: loginRules(config).blockedUsers,
     apiTokens: hub.apiTokens,
     serviceTokens: hub.serviceTokens,
     usernameRules: usernameRules(config),
@@ -240,42 +244,23 @@ export function initialContent(config: Config): InitialContent {
   }
 }
 
-/** The default roles, overridden and joined by `load_roles`. Source: contract scopes-and-roles §10.2. */
-function mergeRoles(config: Config): ConfiguredRole[] {
-  const configured = config.JupyterHub.loadRoles
-  const byName = new Map(configured.map((role) => [role.name, role]))
-  const extra = [...config.JupyterHub.extraUserScopes]
-  const defaults = defaultRoles.map((role): ConfiguredRole => {
-    const own = byName.get(role.name)
-    byName.delete(role.name)
-    const scopes = role.name === 'user' ? [...role.scopes, ...extra] : role.scopes
-    return {
-      name: role.name,
-      description: own?.description ?? role.description,
-      scopes: own?.scopes ?? scopes,
-      ...members(own),
-    }
+function configuredRoles(config: Config): ConfiguredRole[] {
+  const { loadRoles, extraUserScopes } = config.JupyterHub
+  const rules = createScopeRules(readCustomScopes(config))
+  return mergeRoles({
+    entries: loadRoles,
+    extraUserScopes: [...extraUserScopes],
+    isScope: (text) => rules.isScope(text),
+    isManaged: false,
   })
-  const others = [...byName.values()].map(
-    (role): ConfiguredRole => ({
-      name: role.name,
-      description: role.description ?? '',
-      scopes: role.scopes ?? [],
-      ...members(role),
-    }),
-  )
-  return [...defaults, ...others]
 }
 
-type RoleEntry = Config['JupyterHub']['loadRoles'][number]
-
-function members(
-  role: RoleEntry | undefined,
-): Pick<ConfiguredRole, 'users' | 'groups' | 'services'> {
-  return {
-    ...(role?.users !== undefined && { users: role.users }),
-    ...(role?.groups !== undefined && { groups: role.groups }),
-    ...(role?.services !== undefined && { services: role.services }),
+/** @throws ConfigError for what cannot be a custom scope */
+export function readCustomScopes(config: Config): CustomScopes {
+  try {
+    return parseCustomScopes(config.JupyterHub.customScopes)
+  } catch (error) {
+    throw new ConfigError(`JupyterHub.custom_scopes: ${messageOf(error)}`, { cause: error })
   }
 }
 

@@ -37,6 +37,10 @@ export const defaultRoles: readonly RoleTemplate[] = [
   { name: 'token', description: 'Everything its owner may do', scopes: ['inherit'] },
 ]
 
+export function isDefaultRole(name: string): boolean {
+  return defaultRoles.some((role) => role.name === name)
+}
+
 /** Source: contract scopes-and-roles §10.2. */
 export function isValidRoleName(name: string): boolean {
   return /^(?=.{3,255}$)[a-z][a-z0-9._~-]*[a-z0-9]$/.test(name)

@@ -205,12 +205,13 @@ export function newCookieId(): string {
   return randomUUID().replaceAll('-', '')
 }
 
+/** Announces nothing to those who have the role already. */
 export async function grantUserRole(
   transaction: WriteTransaction,
   userId: number,
   roleName: string,
 ): Promise<void> {
-  await transaction.db
+  const rows = await transaction.db
     .insertInto('user_roles')
     .columns(['role_id', 'user_id'])
     .expression((eb) =>
@@ -220,8 +221,9 @@ export async function grantUserRole(
         .where('name', '=', roleName),
     )
     .onConflict((conflict) => conflict.doNothing())
+    .returning('role_id')
     .execute()
-  transaction.changed('user', userId)
+  if (rows.length > 0) transaction.changed('user', userId)
 }
 
 export async function stripUserRole(
@@ -229,13 +231,27 @@ export async function stripUserRole(
   userId: number,
   roleName: string,
 ): Promise<void> {
-  await transaction.db
+  const rows = await transaction.db
     .deleteFrom('user_roles')
     .where('user_id', '=', userId)
     .where('role_id', 'in', (eb) =>
       eb.selectFrom('roles').select('id').where('name', '=', roleName),
     )
+    .returning('role_id')
     .execute()
+  if (rows.length > 0) transaction.changed('user', userId)
+}
+
+/** At every sign-in: the role `user` for everybody, `admin` for those who have the flag. */
+export async function alignDefaultRoles(transaction: WriteTransaction, user: User): Promise<void> {
+  await grantUserRole(transaction, user.id, 'user')
+  if (user.admin) await grantUserRole(transaction, user.id, 'admin')
+  else await stripUserRole(transaction, user.id, 'admin')
+}
+
+/** Takes every directly held role. */
+export async function stripUserRoles(transaction: WriteTransaction, userId: number): Promise<void> {
+  await transaction.db.deleteFrom('user_roles').where('user_id', '=', userId).execute()
   transaction.changed('user', userId)
 }
 

@@ -15,7 +15,7 @@ import {
 import { recordAudit } from '../storage/audit.ts'
 import { setGroupsOfUser } from '../storage/groups.ts'
 import type { Store } from '../storage/store.ts'
-import { createUser, findUser, updateUser } from '../storage/users.ts'
+import { alignDefaultRoles, createUser, findUser, updateUser } from '../storage/users.ts'
 import type { LoginThrottle } from './login-throttle.ts'
 
 /** Who may sign in. Names are normalised and valid. Source: contract authenticators §2. */
@@ -118,6 +118,7 @@ async function persistIdentity(
       ...(identity.userInfo !== undefined && { userInfo: identity.userInfo }),
     }
     if (Object.keys(changes).length > 0) user = await updateUser(transaction, user, changes)
+    await alignDefaultRoles(transaction, user)
     if (rules.manageGroups && identity.groups !== undefined && identity.groups !== null) {
       await setGroupsOfUser(transaction, user.id, identity.groups)
     }

@@ -15,6 +15,7 @@ import { httpOptions } from '../../src/composition/http-app.ts'
 import { HubProxyControl } from '../../src/composition/proxy-control.ts'
 import type { RunningLifecycle } from '../../src/lifecycle/create-lifecycle.ts'
 import type { LifecycleSettings } from '../../src/lifecycle/settings.ts'
+import { type CustomScopes, noCustomScopes } from '../../src/rbac/custom-scopes.ts'
 import { putRole } from '../../src/storage/access.ts'
 import { addGroupMember, ensureGroup } from '../../src/storage/groups.ts'
 import type { Store } from '../../src/storage/store.ts'
@@ -101,11 +102,12 @@ export class ApiHub {
       /** For a second hub on the same store: the machines of the first. */
       machines?: FakeMachines
       lifecycle?: Partial<LifecycleSettings>
+      customScopes?: CustomScopes
     } = {},
   ): Promise<ApiHub> {
     await seedRoles(store)
     await store.write((tx) => putRole(tx, { name: 'admin', description: '', scopes: ['admin-ui'] }))
-    const rules = createScopeRules(new Map())
+    const rules = createScopeRules(options.customScopes ?? noCustomScopes)
     const principals = createPrincipals({ store, rules })
     const machines = options.machines ?? new FakeMachines()
     const alone = options.machines === undefined

@@ -25,11 +25,13 @@ async function load(
   admin: boolean,
   listed?: readonly string[],
 ): Promise<{ admin: boolean | undefined; roles: string[] }> {
-  const adminRole = { name: 'admin', description: '', scopes: ['admin:users'] }
+  const isConfigured = listed !== undefined
+  const adminRole = { name: 'admin', description: '', scopes: ['admin:users'], isConfigured }
   const content: InitialContent = {
     roles: [{ ...adminRole, ...(listed !== undefined && { services: listed }) }],
     users: [],
     adminUsers: [],
+    blockedUsers: new Set(),
     groups: [],
     services: [{ ...service, admin }],
     apiTokens: {},

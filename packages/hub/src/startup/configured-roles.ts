@@ -1,0 +1,116 @@
+import { ConfigError } from '../domain/errors.ts'
+import { defaultRoles, isDefaultRole, isValidRoleName } from '../rbac/roles.ts'
+
+/** A role as `load_roles` has it. */
+export interface RoleEntry {
+  readonly name: string
+  readonly description?: string | undefined
+  readonly scopes?: readonly string[] | undefined
+  readonly users?: readonly string[] | undefined
+  readonly groups?: readonly string[] | undefined
+  readonly services?: readonly string[] | undefined
+}
+
+export interface ConfiguredRole {
+  readonly name: string
+  readonly description: string
+  readonly scopes: readonly string[]
+  /** Whether `load_roles` says anything about it: then kinds of members that it omits are none. */
+  readonly isConfigured: boolean
+  /** `undefined` where nothing is said about that kind of member. */
+  readonly users?: readonly string[]
+  readonly groups?: readonly string[]
+  readonly services?: readonly string[]
+}
+
+export interface RoleConfiguration {
+  /** `JupyterHub.load_roles`. */
+  readonly entries: readonly RoleEntry[]
+  /** `JupyterHub.extra_user_scopes`. */
+  readonly extraUserScopes: readonly string[]
+  readonly isScope: (text: string) => boolean
+  /** `Authenticator.manage_roles`: who has which role is said elsewhere. */
+  readonly isManaged: boolean
+}
+
+/**
+ * The default roles, overridden and joined by `load_roles`.
+ * Source: contract scopes-and-roles §10.2, §10.3.
+ * @throws ConfigError that names the option and the role
+ */
+export function mergeRoles(configuration: RoleConfiguration): ConfiguredRole[] {
+  const { entries, extraUserScopes } = configuration
+  for (const entry of entries) check(entry, configuration)
+  checkScopes('JupyterHub.extra_user_scopes', extraUserScopes, configuration)
+  const own = new Map(entries.map((entry) => [entry.name, entry]))
+  const repeated = entries.find((entry) => own.get(entry.name) !== entry)
+  if (repeated !== undefined) {
+    throw new ConfigError(`JupyterHub.load_roles defines the role '${repeated.name}' twice`)
+  }
+  const defaults = defaultRoles.map((role) => {
+    const extra = role.name === 'user' ? extraUserScopes : []
+    return toRole(role.name, own.get(role.name), { ...role, scopes: [...role.scopes, ...extra] })
+  })
+  const nothing = { description: '', scopes: [] }
+  const others = entries.filter((entry) => !isDefaultRole(entry.name))
+  return [...defaults, ...others.map((entry) => toRole(entry.name, entry, nothing))]
+}
+
+function toRole(
+  name: string,
+  entry: RoleEntry | undefined,
+  standard: { readonly description: string; readonly scopes: readonly string[] },
+): ConfiguredRole {
+  return {
+    name,
+    description: entry?.description ?? standard.description,
+    scopes: entry?.scopes ?? standard.scopes,
+    isConfigured: entry !== undefined,
+    ...(entry?.users !== undefined && { users: entry.users }),
+    ...(entry?.groups !== undefined && { groups: entry.groups }),
+    ...(entry?.services !== undefined && { services: entry.services }),
+  }
+}
+
+function check(entry: RoleEntry, configuration: RoleConfiguration): void {
+  const { name, scopes = [], users = [], groups = [] } = entry
+  const problem = findRoleProblem(entry)
+  if (problem !== undefined) throw new ConfigError(`JupyterHub.load_roles: ${problem}`)
+  checkScopes(`JupyterHub.load_roles: role '${name}'`, scopes, configuration)
+  if (configuration.isManaged && users.length + groups.length > 0) {
+    throw new ConfigError(
+      `JupyterHub.load_roles gives the role '${name}' to users or groups, which is up to the ` +
+        'authenticator while Authenticator.manage_roles is true',
+    )
+  }
+}
+
+function checkScopes(
+  where: string,
+  scopes: readonly string[],
+  { isScope }: RoleConfiguration,
+): void {
+  const unknown = scopes.find((scope) => !isScope(scope))
+  if (unknown === undefined) return
+  const hint = unknown === 'all' ? "; the draft's 'all' is called 'inherit'" : ''
+  throw new ConfigError(`${where}: there is no scope '${unknown}'${hint}`)
+}
+
+/** What is wrong with the name of a role, or with another content for the role `admin`. */
+export function findRoleProblem(
+  role: Pick<RoleEntry, 'name' | 'description' | 'scopes'>,
+): string | undefined {
+  if (!isValidRoleName(role.name)) {
+    return (
+      `'${role.name}' is no name for a role: 3 to 255 lower-case letters, digits and - _ . ~, ` +
+      'first a letter, last a letter or digit'
+    )
+  }
+  const admin = defaultRoles.find(({ name }) => name === 'admin')
+  if (role.name !== 'admin' || admin === undefined) return undefined
+  const same = (scopes: readonly string[]) => scopes.toSorted().join(' ')
+  const changesScopes = role.scopes !== undefined && same(role.scopes) !== same(admin.scopes)
+  const changesText = role.description !== undefined && role.description !== admin.description
+  if (!changesScopes && !changesText) return undefined
+  return "the scopes and the description of the role 'admin' cannot be changed, only its members"
+}
