@@ -1,11 +1,16 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { OAuthClient } from '../domain/records.ts'
-import { hashToken, isTokenOf, sha256Hex } from '../storage/token-hash.ts'
-import { createFailureLimit } from './failure-limit.ts'
+import type { Store } from '../storage/store.ts'
+import { hashToken, isStretchedHash, isTokenOf, sha256Hex } from '../storage/token-hash.ts'
+import { FailureThrottle, networkOf, type ThrottleRule } from '../web/failure-throttle.ts'
 
 /** Secrets that proved right, remembered per client. */
 const maxVerified = 10_000
 const maxSecretLength = 1024
+
+const rules = {
+  client: { freeFailures: 20, firstBlockMs: 30_000, maxBlockMs: 5 * 60_000 },
+} as const satisfies Record<string, ThrottleRule>
 
 export type ClientAuthentication =
   | { readonly kind: 'ok' }
@@ -20,53 +25,63 @@ export interface ClientCredentials {
   readonly address: string
 }
 
-/** Checks client secrets; slow hashes are computed a bounded number of times per client and address. */
+/**
+ * Checks client secrets. Failures are counted per client and address, over all hubs; a secret that
+ * is right is not kept waiting for them: servers on one machine share their address, and one user's
+ * server must not be able to lock out another's. Only of secrets that people chose is a guess
+ * worth its hash, so there the count comes first.
+ */
 export class ClientAuthenticator {
-  readonly #limit
+  readonly #throttle: FailureThrottle
   /** Stored hash and SHA-256 of the secret that matched it, by client id. */
   readonly #verified = new Map<string, { secretHash: string; digest: Buffer }>()
   /** Compared when there is no client, so that the time taken does not tell. */
   readonly #decoy = hashToken('no client has this secret')
 
-  constructor(now: () => Date) {
-    this.#limit = createFailureLimit(now)
+  constructor(store: Store, now: () => Date) {
+    this.#throttle = new FailureThrottle(store, now, rules)
   }
 
-  /**
-   * A secret that was right before needs no slow hash, and is let through however many wrong ones
-   * came from the same address: servers on one machine share theirs, and one user's server must
-   * not be able to lock out another's.
-   */
-  check(credentials: ClientCredentials): ClientAuthentication {
+  async check(credentials: ClientCredentials): Promise<ClientAuthentication> {
     const { clientId, client, secret, address } = credentials
     if (clientId === '' || secret === '' || secret.length > maxSecretLength) {
       return { kind: 'refused' }
     }
-    const digest = Buffer.from(sha256Hex(secret))
-    if (client !== undefined && this.#isVerified(client, digest)) return { kind: 'ok' }
-    const key = `${sha256Hex(clientId)} ${address}`
-    const retryAfterSeconds = this.#limit.waitSeconds(key)
+    const secretHash = client?.secretHash || this.#decoy
+    const isStretched = isStretchedHash(secretHash)
+    if (client !== undefined && this.#isVerified(client, secret)) return { kind: 'ok' }
+    if (!isStretched && this.#matches(client, secret, secretHash)) return { kind: 'ok' }
+    const key = `client:${sha256Hex(clientId).slice(0, 32)}:${networkOf(address)}`
+    const retryAfterSeconds = await this.#throttle.begin([key])
     if (retryAfterSeconds > 0) return { kind: 'throttled', retryAfterSeconds }
-    const matches = isTokenOf(client?.secretHash || this.#decoy, secret)
-    if (client === undefined || client.secretHash === '' || !matches) {
-      this.#limit.fail(key)
-      return { kind: 'refused' }
-    }
-    this.#limit.succeed(key)
-    this.#remember(client, digest)
+    if (!isStretched || !this.#matches(client, secret, secretHash)) return { kind: 'refused' }
+    await this.#throttle.forgive([], { clear: [key] })
     return { kind: 'ok' }
   }
 
-  #isVerified(client: OAuthClient, digest: Buffer): boolean {
-    const known = this.#verified.get(client.id)
-    if (known === undefined || known.secretHash !== client.secretHash) return false
-    return timingSafeEqual(known.digest, digest)
+  #matches(client: OAuthClient | undefined, secret: string, secretHash: string): boolean {
+    if (!isTokenOf(secretHash, secret) || client === undefined || client.secretHash === '') {
+      return false
+    }
+    this.#remember(client, secret)
+    return true
   }
 
-  #remember(client: OAuthClient, digest: Buffer): void {
-    this.#verified.delete(client.id)
-    this.#verified.set(client.id, { secretHash: client.secretHash, digest })
+  #isVerified(client: OAuthClient, secret: string): boolean {
+    const known = this.#verified.get(client.id)
+    if (known === undefined || known.secretHash !== client.secretHash) return false
+    return timingSafeEqual(known.digest, digestOf(secret))
+  }
+
+  #remember(client: OAuthClient, secret: string): void {
+    const { id, secretHash } = client
+    this.#verified.delete(id)
+    this.#verified.set(id, { secretHash, digest: digestOf(secret) })
     const oldest = this.#verified.keys().next().value
     if (this.#verified.size > maxVerified && oldest !== undefined) this.#verified.delete(oldest)
   }
+}
+
+function digestOf(secret: string): Buffer {
+  return Buffer.from(sha256Hex(secret))
 }

@@ -28,6 +28,11 @@ export function isTokenOf(stored: string, token: string): boolean {
   )
 }
 
+/** Whether the hash is one of a value that somebody chose. */
+export function isStretchedHash(stored: string): boolean {
+  return !/^sha512:0*1:/.test(stored)
+}
+
 /** What tokens are looked up by before their hashes are compared. */
 export function tokenPrefix(token: string): string {
   return token.slice(0, prefixLength)
