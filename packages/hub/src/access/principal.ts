@@ -1,3 +1,4 @@
+import type { BrowserSession } from '../storage/browser-sessions.ts'
 import type { ScopeSet } from '../rbac/scope-set.ts'
 
 /** Who makes a request, with what that request may do. */
@@ -29,6 +30,8 @@ export interface Principals {
   findByToken(token: string): Promise<Principal | undefined>
   /** User of a verified login cookie. */
   findByCookieId(cookieId: string): Promise<Principal | undefined>
+  /** The browser session with this id, while it goes on. */
+  findSession(id: string): Promise<BrowserSession | undefined>
   /** What the user may do when signed in by cookie. */
   findUserById(id: number): Promise<Principal | undefined>
   /** Raw scopes of the roles of a user and of the user's groups. */

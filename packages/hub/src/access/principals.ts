@@ -1,3 +1,4 @@
+import { type BrowserSession, findBrowserSession } from '../storage/browser-sessions.ts'
 import { findOAuthClient } from '../storage/oauth.ts'
 import type { Change, ChangeTopic } from '../storage/bus.ts'
 import { listGroupIdsOf, listRolesOfService, listRolesOfUser } from '../storage/access.ts'
@@ -51,6 +52,7 @@ class CachedPrincipals implements Principals {
   readonly #tokens: DependentCache<Principal>
   readonly #users: DependentCache<Owner>
   readonly #cookies: DependentCache<Principal>
+  readonly #sessions: DependentCache<BrowserSession>
   readonly #services: DependentCache<Owner>
   readonly #membership: MembershipIndex
   readonly #caches: readonly DependentCache<unknown>[]
@@ -64,9 +66,10 @@ class CachedPrincipals implements Principals {
     this.#tokens = new DependentCache({ maxEntries: options.maxTokens ?? defaultMaxTokens, now })
     this.#users = new DependentCache({ maxEntries: maxUsers, now })
     this.#cookies = new DependentCache({ maxEntries: maxUsers, now })
+    this.#sessions = new DependentCache({ maxEntries: maxUsers, now })
     this.#services = new DependentCache({ maxEntries: maxServices, now })
     this.#membership = new MembershipIndex(this.#store)
-    this.#caches = [this.#tokens, this.#users, this.#cookies, this.#services]
+    this.#caches = [this.#tokens, this.#users, this.#cookies, this.#sessions, this.#services]
     this.close = this.#store.bus.on(topics, (change) => this.#hear(change))
   }
 
@@ -85,6 +88,15 @@ class CachedPrincipals implements Principals {
       // Replaced between the two reads: the old content is worth nothing any more.
       if (owner === undefined || owner.value.principal.cookieId !== cookieId) return undefined
       return { ...owner, value: owner.value.principal }
+    })
+    return found?.value
+  }
+
+  async findSession(id: string): Promise<BrowserSession | undefined> {
+    const found = await this.#sessions.get(id, async () => {
+      const value = await findBrowserSession(this.#store.db, id, this.#now())
+      if (value === undefined) return undefined
+      return { value, dependsOn: [`session:${id}`], validUntil: value.expiresAt.getTime() }
     })
     return found?.value
   }
@@ -237,6 +249,7 @@ const invalidatedBy: Partial<Record<ChangeTopic, (id: number | string) => readon
   // With whom: `user:5`, `group:7`.
   share: (id) => [`shares:${id}`],
   token: (id) => [`token:${id}`],
+  session: (id) => [`session:${id}`],
   // Its tokens go with it, by cascade, and are not announced one by one.
   client: (id) => [`client:${id}`],
   server: (id) => [`server:${id}`],
@@ -250,6 +263,7 @@ const topics: readonly ChangeTopic[] = [
   'share',
   'token',
   'client',
+  'session',
   'server',
 ]
 

@@ -37,7 +37,7 @@ export async function generateOpenApi(): Promise<string> {
       store,
       principals,
       rules,
-      sessions: new Sessions(config, principals),
+      sessions: new Sessions(config, principals, store),
       lifecycle: noLifecycle,
       settings: {
         baseUrl: config.baseUrl,

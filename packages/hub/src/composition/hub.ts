@@ -28,7 +28,7 @@ import { loadInitialContent } from '../startup/initial-content.ts'
 import { settleRoutes } from '../startup/routes.ts'
 import { takeCensus } from '../storage/census.ts'
 import type { Store } from '../storage/store.ts'
-import { deleteTokens } from '../storage/tokens.ts'
+import { endBrowserSession } from '../storage/browser-sessions.ts'
 import { type AccountsDeps, createSetupLink } from '../web/accounts.ts'
 import { authenticateCredentials, type LoginDeps } from '../web/authenticate.ts'
 import { clientIp } from '../web/client-address.ts'
@@ -110,7 +110,7 @@ export async function startHub(input: HubInput): Promise<Hub> {
   await settleRoutes(store, routes, lifecycleOptions)
 
   const principals = createPrincipals({ store, rules, now })
-  const sessions = new Sessions(sessionConfig(settingsInput), principals)
+  const sessions = new Sessions(sessionConfig(settingsInput), principals, store)
   const activity = createActivityRecorder({
     store,
     resolutionMs: config.JupyterHub.activityResolutionMs,
@@ -207,7 +207,7 @@ export async function startHub(input: HubInput): Promise<Hub> {
     signUpOpen: config.NativeAuthenticator.openSignup,
     settings: webSettings(settingsInput),
     async endSession(userId, sessionId) {
-      await store.write((tx) => deleteTokens(tx, { userId, sessionId }))
+      await store.write((tx) => endBrowserSession(tx, { userId, id: sessionId }))
     },
     decide: pageDecision(principals),
     metrics: {

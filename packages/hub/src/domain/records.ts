@@ -115,6 +115,10 @@ export interface OAuthCode {
   readonly scopes: readonly string[]
   readonly codeChallenge: string | null
   readonly codeChallengeMethod: 'S256' | 'plain' | null
+  /** Of an OpenID Connect request, for the ID token. */
+  readonly nonce: string | null
+  /** When the user proved who they are in this session. */
+  readonly signedInAt: Date | null
   readonly expiresAt: Date
 }
 

@@ -1,5 +1,6 @@
 import { messageOf } from '../domain/errors.ts'
 import { purgeAudit } from '../storage/audit.ts'
+import { purgeBrowserSessions } from '../storage/browser-sessions.ts'
 import { holdLease } from '../storage/leases.ts'
 import { purgeOAuthCodes, purgeOrphanedClients } from '../storage/oauth.ts'
 import { purgeOperations } from '../storage/operations.ts'
@@ -33,6 +34,7 @@ export function startHousekeeping(options: {
       await deleteTokens(tx, { expiredAt: at })
       await purgeOAuthCodes(tx, at)
       await purgeOrphanedClients(tx)
+      await purgeBrowserSessions(tx, at)
       await purgeOperations(tx, before(operationsKeptMs))
       await purgeAudit(tx, before(auditKeptMs))
       await tx.db.deleteFrom('setup_links').where('expires_at', '<', at.getTime()).execute()

@@ -10,7 +10,7 @@ export interface AuthorizeRequest {
   readonly redirectUri: string
   /** `state` as it stood in the query, still percent-encoded; `undefined` when absent. */
   readonly rawState: string | undefined
-  /** `undefined` when absent or empty: whatever the client may have. */
+  /** `undefined` when absent: whatever the client may have. */
   readonly scopes: readonly string[] | undefined
   readonly challenge: CodeChallenge | undefined
 }
@@ -66,7 +66,7 @@ export async function checkAuthorizeRequest(
   const redirectUri = query.get('redirect_uri') ?? client.redirectUri
   if (!isRedirectUri(redirectUri)) return refused('Invalid redirect URI.')
   if (redirectUri !== client.redirectUri) return refused('Mismatching redirect URI.')
-  const rawState = query.getRaw('state')
+  const rawState = query.getRaw('state') || undefined
   const checked = checkGrant(query, options)
   if ('error' in checked) return { kind: 'redirect', redirectUri, rawState, error: checked }
   return { kind: 'ok', request: { client, redirectUri, rawState, ...checked } }
@@ -76,25 +76,28 @@ function checkGrant(
   query: FormFields,
   options: AuthorizeCheckOptions,
 ): OAuthError | Pick<AuthorizeRequest, 'scopes' | 'challenge'> {
-  const responseType = query.get('response_type') ?? ''
-  if (responseType === '') return invalidRequest('Missing response_type parameter.')
+  const responseType = query.get('response_type')
+  if (responseType === undefined) return invalidRequest('Missing response_type parameter.')
   if (responseType !== 'code') return { error: 'unsupported_response_type' }
   const challenge = checkChallenge(query, options.requirePkce)
   if (challenge !== undefined && 'error' in challenge) return challenge
-  const scopes = (query.get('scope') ?? '').split(/\s+/).filter((scope) => scope !== '')
-  if (scopes.length > maxScopes) return { error: 'invalid_scope' }
-  return { challenge, scopes: scopes.length === 0 ? undefined : scopes }
+  const scopes = query
+    .get('scope')
+    ?.split(/\s+/)
+    .filter((scope) => scope !== '')
+  // Observed: JupyterHub 6.1, an empty scope parameter is an unknown scope.
+  if (scopes !== undefined && (scopes.length === 0 || scopes.length > maxScopes)) {
+    return { error: 'invalid_scope' }
+  }
+  return { challenge, scopes }
 }
 
 function checkChallenge(
   query: FormFields,
   requirePkce: boolean,
 ): OAuthError | CodeChallenge | undefined {
-  const challenge = query.get('code_challenge')
-  if (challenge === undefined) {
-    return requirePkce ? invalidRequest('Code challenge required.') : undefined
-  }
-  if (challenge === '') return invalidRequest('Code challenge required.')
+  const challenge = query.get('code_challenge') ?? ''
+  if (challenge === '') return requirePkce ? invalidRequest('Code challenge required.') : undefined
   const method = toChallengeMethod(query.get('code_challenge_method') ?? 'plain')
   if (method === undefined) return invalidRequest('Transform algorithm not supported.')
   if (challenge.length > maxChallengeLength) return invalidRequest('Invalid code challenge.')

@@ -3,6 +3,7 @@ import { type ClientTarget, findClientTarget } from '../access/client-target.ts'
 import type { Principal } from '../access/principal.ts'
 import { HubError } from '../domain/errors.ts'
 import { findRole } from '../storage/access.ts'
+import { holdBrowserSession } from '../storage/browser-sessions.ts'
 import { createOAuthCode, findOAuthClient } from '../storage/oauth.ts'
 import { findServiceById } from '../storage/services.ts'
 import { newOAuthSecret } from '../storage/token-hash.ts'
@@ -67,7 +68,8 @@ export async function answerAuthorize(
   if (confirmed === undefined && (await mustAsk(deps, grant))) {
     return askUser(deps, { exchange, identity, grant })
   }
-  const code = await issueCode(deps, grant, deps.sessions.ensureSessionId(exchange))
+  const code = await issueCode(deps, grant, identity)
+  if (code === undefined) return redirect(reply, loginUrl(deps, request.url))
   return redirect(reply, redirectWith(checked.request, [['code', code]]))
 }
 
@@ -145,12 +147,21 @@ function askUser(
   return renderPage(deps.settings, { title: 'Authorize access', main, user, xsrfToken })
 }
 
-async function issueCode(deps: OAuthDeps, grant: Grant, sessionId: string): Promise<string> {
+/** @returns `undefined` when the browser session ended while the request was answered */
+async function issueCode(
+  deps: OAuthDeps,
+  grant: Grant,
+  identity: RequestIdentity,
+): Promise<string | undefined> {
   const { request, user, scopes } = grant
+  const { sessionId = '', signedInAt = null } = identity
   const code = newOAuthSecret()
-  const expiresAt = new Date(deps.now().getTime() + codeLifetimeMs)
-  await deps.store.write((transaction) =>
-    createOAuthCode(transaction, code, {
+  const now = deps.now()
+  const expiresAt = new Date(now.getTime() + codeLifetimeMs)
+  return deps.store.write(async (transaction) => {
+    const session = { id: sessionId, userId: user.id, now }
+    if (!(await holdBrowserSession(transaction, session))) return undefined
+    await createOAuthCode(transaction, code, {
       clientId: request.client.id,
       userId: user.id,
       redirectUri: request.redirectUri,
@@ -158,10 +169,12 @@ async function issueCode(deps: OAuthDeps, grant: Grant, sessionId: string): Prom
       scopes,
       codeChallenge: request.challenge?.challenge ?? null,
       codeChallengeMethod: request.challenge?.method ?? null,
+      nonce: null,
+      signedInAt,
       expiresAt,
-    }),
-  )
-  return code
+    })
+    return code
+  })
 }
 
 /** None posted: identification only. */

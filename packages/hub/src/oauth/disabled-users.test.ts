@@ -17,7 +17,7 @@ afterEach(() => provider.close())
 
 async function obtainCode(): Promise<string> {
   const request = { client_id: server.client, redirect_uri: redirectUri, response_type: 'code' }
-  const answer = await provider.browser(ada).authorize(request)
+  const answer = await (await provider.browser(ada)).authorize(request)
   return new URL(answer.headers.location ?? '', 'http://hub').searchParams.get('code') ?? ''
 }
 
@@ -47,7 +47,7 @@ test('codes and access tokens of a disabled user end for good', async () => {
 })
 
 test('a disabled user has to sign in, and gets no code', async () => {
-  const browser = provider.browser(ada)
+  const browser = await provider.browser(ada)
   await setDisabled(true)
   const request = { client_id: server.client, redirect_uri: redirectUri, response_type: 'code' }
   const answer = await browser.authorize(request)

@@ -16,7 +16,8 @@ import { hashToken } from '../storage/token-hash.ts'
 import { createUser } from '../storage/users.ts'
 import { parseCookies } from '../web/cookies.ts'
 import { Sessions } from '../web/identify.ts'
-import { signValue } from '../web/signed-value.ts'
+import { pageSettings } from '../web/settings-test-kit.ts'
+import { signInFor } from '../web/sign-in-test-kit.ts'
 import { registerOAuth } from './routes.ts'
 
 export const secret = 'a'.repeat(32)
@@ -32,7 +33,8 @@ export interface TestProvider {
   /** The user's default server with its OAuth client. */
   addServer(owner: User, allowedScopes?: readonly string[]): Promise<{ id: number; client: string }>
   share(serverId: number, owner: User, to: { userId: number } | { groupId: number }): Promise<Share>
-  browser(user: User): TestBrowser
+  /** A browser in which the user has just signed in. */
+  browser(user: User): Promise<TestBrowser>
   token(
     fields: Record<string, string>,
     headers?: Record<string, string>,
@@ -72,7 +74,7 @@ export async function startTestProvider(
     store,
     principals,
     rules,
-    sessions: new Sessions(config, principals),
+    sessions: new Sessions(config, principals, store),
     settings: { ...config, ...pageSettings },
     tokenExpiresInSeconds: options.tokenExpiresInSeconds ?? 1_209_600,
     requirePkce: options.requirePkce ?? false,
@@ -87,11 +89,10 @@ export async function startTestProvider(
     addServer: (owner, allowedScopes = []) =>
       addServer(store, { owner, allowedScopes, now: now() }),
     share: (serverId, owner, to) => share(store, { serverId, owner, to, now: now() }),
-    browser: (user) =>
-      createBrowser(
-        app,
-        signValue(user.cookieId, { secret: config.cookieSecret, name: loginCookie, now: now() }),
-      ),
+    browser: async (user) => {
+      const signing = { cookieSecret: config.cookieSecret, name: loginCookie, now: now() }
+      return createBrowser(app, await signInFor(store, user, signing))
+    },
     token: (fields, headers = {}) =>
       app.inject({
         method: 'POST',
@@ -109,24 +110,6 @@ export async function startTestProvider(
 }
 
 const loginCookie = 'jupyterhub-hub-login'
-const pageSettings = {
-  redirectToServer: true,
-  defaultUrl: '',
-  allowNamedServers: true,
-  namedServerLimitPerUser: 0,
-  allowExistingInvalidNamedServers: 'allow-start' as const,
-  defaultServerName: '',
-  implicitSpawnSeconds: 0,
-  useLegacyStoppedServerStatusCode: false,
-  userRedirectLimit: 4,
-  shutdownOnLogout: false,
-  optionsForm: '',
-  optionsFromForm: <T>(fields: T) => fields,
-  optionsFromQuery: <T>(fields: T) => fields,
-  noCacheStatic: false,
-  tokenExpiresInMaxSeconds: 0,
-}
-
 async function addServer(
   store: Store,
   input: { owner: User; allowedScopes: readonly string[]; now: Date },
@@ -168,8 +151,14 @@ async function share(
   return store.write((tx) => grantShare(tx, { server, recipient, scopes: ['access:servers'], now }))
 }
 
-function createBrowser(app: FastifyInstance, login: string): TestBrowser {
-  const cookies = new Map([[loginCookie, `"${login}"`]])
+function createBrowser(
+  app: FastifyInstance,
+  login: { value: string; sessionId: string },
+): TestBrowser {
+  const cookies = new Map([
+    [loginCookie, `"${login.value}"`],
+    ['jupyterhub-session-id', login.sessionId],
+  ])
   const url = (fields: Record<string, string>) =>
     `/hub/api/oauth2/authorize?${new URLSearchParams(fields).toString()}`
   const header = () => [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')

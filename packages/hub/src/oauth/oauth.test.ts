@@ -3,7 +3,8 @@ import { addGroupMember, ensureGroup } from '../storage/groups.ts'
 import { deleteClientsOfServer, putOAuthClient } from '../storage/oauth.ts'
 import { toScopeStrings } from '../rbac/scope-set.ts'
 import { deleteShare } from '../storage/shares.ts'
-import { createToken, deleteTokens } from '../storage/tokens.ts'
+import { createToken } from '../storage/tokens.ts'
+import { endBrowserSession } from '../storage/browser-sessions.ts'
 import type { User } from '../domain/records.ts'
 import {
   challenge,
@@ -76,7 +77,7 @@ const identity = (name: string) => [
 
 describe('a whole round', () => {
   test('the own server gets a token without confirmation', async () => {
-    const browser = provider.browser(ada)
+    const browser = await provider.browser(ada)
     const code = await codeFor(browser)
     expect(code).toMatch(/^[A-Za-z0-9]{30}$/)
     const response = await provider.token(exchange(code))
@@ -104,7 +105,7 @@ describe('a whole round', () => {
     ['plain', verifier],
   ])('with PKCE %s the right verifier is needed', async (method, code_challenge) => {
     const pkce = { code_challenge, code_challenge_method: method }
-    const code = await codeFor(provider.browser(ada), pkce)
+    const code = await codeFor(await provider.browser(ada), pkce)
     const without = await provider.token(exchange(code))
     expect([without.statusCode, without.json()]).toEqual([
       400,
@@ -117,27 +118,27 @@ describe('a whole round', () => {
   })
 
   test('a verifier without challenge is ignored', async () => {
-    const code = await codeFor(provider.browser(ada))
+    const code = await codeFor(await provider.browser(ada))
     const response = await provider.token(exchange(code, { code_verifier: verifier }))
     expect(response.statusCode).toBe(200)
   })
 
   test('flows without challenge are refused where PKCE is required', async () => {
     await restart({ requirePkce: true })
-    const response = await provider.browser(ada).authorize(request())
+    const response = await (await provider.browser(ada)).authorize(request())
     expect(locationOf(response).searchParams.get('error')).toBe('invalid_request')
   })
 
   test('a lifetime of 0 makes tokens that never expire', async () => {
     await restart({ tokenExpiresInSeconds: 0 })
-    const browser = provider.browser(ada)
+    const browser = await provider.browser(ada)
     const response = await provider.token(exchange(await codeFor(browser)))
     expect(response.json()).not.toHaveProperty('expires_in')
   })
 
   test('state is echoed byte for byte', async () => {
     const state = 'a%2Fb+c%20%7e~*é'.replace('é', '%C3%A9')
-    const browser = provider.browser(ada)
+    const browser = await provider.browser(ada)
     const response = await provider.app.inject({
       url: `/hub/api/oauth2/authorize?client_id=${server.client}&response_type=code&state=${state}`,
       headers: { cookie: [...browser.cookies].map((pair) => pair.join('=')).join('; ') },
@@ -157,7 +158,7 @@ describe('authorize', () => {
   test('a token header is no login', async () => {
     const response = await provider.app.inject({
       url: '/hub/api/oauth2/authorize',
-      headers: { authorization: `token ${await tokenFor(provider.browser(ada))}` },
+      headers: { authorization: `token ${await tokenFor(await provider.browser(ada))}` },
     })
     expect(response.headers.location).toMatch(/^\/hub\/login\?next=/)
   })
@@ -176,7 +177,7 @@ describe('authorize', () => {
     ],
     ['client_id=jupyterhub-user-ada&redirect_uri=//evil.example', 'Mismatching redirect URI.'],
   ])('%s is refused on a page, not by redirect', async (query, message) => {
-    const { cookies } = provider.browser(ada)
+    const { cookies } = await provider.browser(ada)
     const response = await provider.app.inject({
       url: `/hub/api/oauth2/authorize?${query}`,
       headers: { cookie: [...cookies].map((pair) => pair.join('=')).join('; ') },
@@ -187,19 +188,18 @@ describe('authorize', () => {
   })
 
   test.each<[Record<string, string>, string]>([
-    [
-      { response_type: '' },
-      'error=invalid_request&error_description=Missing+response_type+parameter.',
-    ],
+    [{ response_type: '' }, 'error=unsupported_response_type'],
     [{ response_type: 'token' }, 'error=unsupported_response_type'],
     [
       { code_challenge: challenge, code_challenge_method: 'S512' },
       'error=invalid_request&error_description=Transform+algorithm+not+supported.',
     ],
+    [{ scope: '' }, 'error=invalid_scope'],
+    [{ scope: 'openid' }, 'error=invalid_scope'],
     [{ scope: 'no:such:scope' }, 'error=invalid_scope'],
     [{ scope: 'admin:users' }, 'error=invalid_scope'],
   ])('%j tells the client', async (more, expected) => {
-    const response = await provider.browser(ada).authorize(request(more))
+    const response = await (await provider.browser(ada)).authorize(request(more))
     expect(response.statusCode).toBe(302)
     expect(response.headers.location).toBe(`${redirectUri}?${expected}&state=s%2Bt%2Fa%3Dte`)
   })
@@ -210,11 +210,11 @@ describe('authorize', () => {
       putOAuthClient(tx, { ...stray, allowedScopes: [], serverId: null, serviceId: null }),
     )
     const fields = { client_id: 'stray', response_type: 'code' }
-    expect((await provider.browser(ada).authorize(fields)).statusCode).toBe(500)
+    expect((await (await provider.browser(ada)).authorize(fields)).statusCode).toBe(500)
   })
 
   test("another user's server is a 403 page, on GET and on POST", async () => {
-    const browser = provider.browser(bob)
+    const browser = await provider.browser(bob)
     const refused = await browser.authorize(request())
     expect([refused.statusCode, refused.headers['content-type']]).toEqual([403, 'text/html'])
     const share = await provider.share(server.id, ada, { userId: bob.id })
@@ -226,14 +226,14 @@ describe('authorize', () => {
 
   test('without its XSRF token a confirmation is refused', async () => {
     await provider.share(server.id, ada, { userId: bob.id })
-    const browser = provider.browser(bob)
+    const browser = await provider.browser(bob)
     await browser.authorize(request())
     expect((await browser.confirm(request(), '')).statusCode).toBe(403)
   })
 
   test('scopes beyond those of the client cannot be posted', async () => {
     await provider.share(server.id, ada, { userId: bob.id })
-    const browser = provider.browser(bob)
+    const browser = await provider.browser(bob)
     const page = (await browser.authorize(request())).body
     const forged = page.replace(/name="scopes" value="[^"]*"/, 'name="scopes" value="servers!user"')
     const response = await browser.confirm(request(), forged)
@@ -252,7 +252,7 @@ describe('shared servers', () => {
     })
     const to = kind === 'user' ? { userId: bob.id } : { groupId }
     const share = await provider.share(server.id, ada, to)
-    const browser = provider.browser(bob)
+    const browser = await provider.browser(bob)
     const page = await browser.authorize(request())
     expect(page.body).toContain('Authorize access')
     const agreed = await browser.confirm(request(), page.body)
@@ -286,14 +286,14 @@ describe('shared servers', () => {
 
 describe('token endpoint', () => {
   test('a code works once', async () => {
-    const code = await codeFor(provider.browser(ada))
+    const code = await codeFor(await provider.browser(ada))
     expect((await provider.token(exchange(code))).statusCode).toBe(200)
     const replay = await provider.token(exchange(code))
     expect([replay.statusCode, replay.json()]).toEqual([400, { error: 'invalid_grant' }])
   })
 
   test('of concurrent exchanges exactly one wins', async () => {
-    const code = await codeFor(provider.browser(ada))
+    const code = await codeFor(await provider.browser(ada))
     const answers = await Promise.all(
       Array.from({ length: 8 }, () => provider.token(exchange(code))),
     )
@@ -313,11 +313,16 @@ describe('token endpoint', () => {
       { error: 'invalid_request', error_description: 'Mismatching redirect URI.' },
     ],
     [{ grant_type: 'password' }, 400, { error: 'unsupported_grant_type' }],
-    [{ grant_type: 'refresh_token' }, 400, { error: 'unauthorized_client' }],
-    [{ code: '' }, 400, { error: 'invalid_request', error_description: 'Missing code parameter.' }],
+    [
+      { grant_type: 'refresh_token' },
+      400,
+      { error: 'invalid_request', error_description: 'Missing refresh token parameter.' },
+    ],
+    [{ grant_type: 'refresh_token', refresh_token: 'x' }, 400, { error: 'unauthorized_client' }],
+    [{ code: '' }, 400, { error: 'invalid_grant' }],
     [{ code: 'x'.repeat(30) }, 400, { error: 'invalid_grant' }],
   ])('%j fails and leaves the code as it was', async (more, status, body) => {
-    const code = await codeFor(provider.browser(ada))
+    const code = await codeFor(await provider.browser(ada))
     const response = await provider.token(exchange(code, more))
     expect([response.statusCode, response.json()]).toEqual([status, body])
     expect(response.headers['www-authenticate']).toBe(
@@ -327,13 +332,13 @@ describe('token endpoint', () => {
   })
 
   test('a code ends after 300 s', async () => {
-    const code = await codeFor(provider.browser(ada))
+    const code = await codeFor(await provider.browser(ada))
     provider.clock.now = new Date(provider.clock.now.getTime() + 300_001)
     expect((await provider.token(exchange(code))).json()).toEqual({ error: 'invalid_grant' })
   })
 
   test("another client's code is worth nothing", async () => {
-    const code = await codeFor(provider.browser(ada))
+    const code = await codeFor(await provider.browser(ada))
     const { client } = await provider.addServer(bob)
     const response = await provider.token(exchange(code, { client_id: client }))
     expect(response.json()).toEqual({ error: 'invalid_grant' })
@@ -342,11 +347,12 @@ describe('token endpoint', () => {
   test('GET is a 405 in JSON', async () => {
     const response = await provider.app.inject({ url: '/hub/api/oauth2/token' })
     expect(response.statusCode).toBe(405)
+    expect(response.headers['content-type']).toBe('application/json')
     expect(response.json()).toEqual({ status: 405, message: 'Method Not Allowed' })
   })
 
   test('a request with Origin needs a hub token or an XSRF token', async () => {
-    const browser = provider.browser(ada)
+    const browser = await provider.browser(ada)
     const headers = { origin: 'https://elsewhere.example' }
     const refused = await provider.token(exchange(await codeFor(browser)), headers)
     expect(refused.statusCode).toBe(403)
@@ -358,7 +364,7 @@ describe('token endpoint', () => {
   })
 
   test('guessing secrets is throttled, and does not lock out who knows the secret', async () => {
-    const browser = provider.browser(ada)
+    const browser = await provider.browser(ada)
     await tokenFor(browser)
     const guess = () => provider.token(exchange('x', { client_secret: 'guess' }))
     const statuses: number[] = []
@@ -371,17 +377,17 @@ describe('token endpoint', () => {
 
 describe('what ends a token', () => {
   test('log-out of its browser session', async () => {
-    const browser = provider.browser(ada)
+    const browser = await provider.browser(ada)
     const token = await tokenFor(browser)
     expect(await scopesOf(token)).toContain('access:servers!server=ada/')
     const sessionId = browser.cookies.get('jupyterhub-session-id') ?? ''
     expect(sessionId).not.toBe('')
-    await provider.store.write((tx) => deleteTokens(tx, { userId: ada.id, sessionId }))
+    await provider.store.write((tx) => endBrowserSession(tx, { userId: ada.id, id: sessionId }))
     expect(await scopesOf(token)).toEqual(['(nobody)'])
   })
 
   test('the end of its client', async () => {
-    const token = await tokenFor(provider.browser(ada))
+    const token = await tokenFor(await provider.browser(ada))
     expect(await scopesOf(token)).toContain('access:servers!server=ada/')
     await provider.store.write((tx) => deleteClientsOfServer(tx, server.id))
     expect(await scopesOf(token)).toEqual(['(nobody)'])

@@ -65,11 +65,16 @@ function registerAuthorize(app: FastifyInstance, url: string, deps: OAuthDeps): 
 
 function registerToken(app: FastifyInstance, url: string, deps: OAuthDeps): void {
   const { settings, sessions, now } = deps
-  const authenticator = new ClientAuthenticator(now)
+  const authenticator = new ClientAuthenticator(deps.store, now)
   useFormParser(app)
   app.addHook('onRequest', async (_request, reply) => {
     setPageHeaders(reply, settings)
     setApiHeaders(reply, settings)
+  })
+  app.addHook('onSend', async (_request, reply, payload) => {
+    // Fastify adds a charset to the type of text, which JSON has not.
+    void reply.header('content-type', 'application/json')
+    return payload
   })
   app.setErrorHandler((error, request, reply) => sendApiError(error, request, reply))
   app.options(url, (_request, reply) => reply.send(''))
@@ -104,7 +109,7 @@ function registerToken(app: FastifyInstance, url: string, deps: OAuthDeps): void
 
 /** Source: contract single-user-and-services §5.6; RFC 6749 §5. */
 function sendExchange(reply: FastifyReply, result: ExchangeResult): FastifyReply {
-  if (result.kind === 'ok') return reply.code(200).send(jsonBytes(result.answer))
+  if (result.kind === 'ok') return reply.code(200).send(JSON.stringify(result.answer))
   if (result.kind === 'throttled') {
     return reply
       .code(429)
@@ -116,13 +121,8 @@ function sendExchange(reply: FastifyReply, result: ExchangeResult): FastifyReply
   return reply.code(result.status).send(errorBody(error, description))
 }
 
-function errorBody(error: string, description: string | undefined): Buffer {
-  return jsonBytes({ error, error_description: description })
-}
-
-/** Bytes, because Fastify adds a `charset` to the type of text, which the reference does not send. */
-function jsonBytes(value: object): Buffer {
-  return Buffer.from(JSON.stringify(value))
+function errorBody(error: string, description: string | undefined): string {
+  return JSON.stringify({ error, error_description: description })
 }
 
 function setApiHeaders(reply: FastifyReply, settings: WebSettings): void {

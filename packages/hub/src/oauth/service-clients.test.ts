@@ -63,7 +63,7 @@ async function exchange(location: string): Promise<string> {
 describe('the OAuth client of a service', () => {
   test('asks first, and its token opens the service and tells who it is', async () => {
     await register()
-    const browser = provider.browser(ada)
+    const browser = await provider.browser(ada)
     const page = await browser.authorize(request)
     expect(page.statusCode).toBe(200)
     expect(page.body).toContain('JupyterHub service dash')
@@ -78,14 +78,14 @@ describe('the OAuth client of a service', () => {
 
   test('does not ask when it is trusted, and asks again when it no longer is', async () => {
     await register({ oauthNoConfirm: true })
-    expect((await provider.browser(ada).authorize(request)).statusCode).toBe(302)
+    expect((await (await provider.browser(ada)).authorize(request)).statusCode).toBe(302)
     await register()
-    expect((await provider.browser(ada).authorize(request)).statusCode).toBe(200)
+    expect((await (await provider.browser(ada)).authorize(request)).statusCode).toBe(200)
   })
 
   test('gets of the configured scopes what the visitor holds', async () => {
     await register({ oauthNoConfirm: true, oauthClientAllowedScopes: ['servers', 'admin:users'] })
-    const answer = await provider.browser(ada).authorize(request)
+    const answer = await (await provider.browser(ada)).authorize(request)
     const principal = await provider.principals.findByToken(
       await exchange(String(answer.headers.location)),
     )
@@ -95,19 +95,19 @@ describe('the OAuth client of a service', () => {
 
   test('is closed to users without access:services for it', async () => {
     await register({ oauthNoConfirm: true })
-    const refused = await provider.browser(bob).authorize(request)
+    const refused = await (await provider.browser(bob)).authorize(request)
     expect([refused.statusCode, refused.headers['content-type']]).toEqual([403, 'text/html'])
   })
 
   test('is gone with its service, and so are the tokens of its visitors', async () => {
     const id = await register({ oauthNoConfirm: true })
-    const answer = await provider.browser(ada).authorize(request)
+    const answer = await (await provider.browser(ada)).authorize(request)
     const token = await exchange(String(answer.headers.location))
     expect(await provider.principals.findByToken(token)).toBeDefined()
     await provider.store.write((tx) =>
       unregisterService(tx, { id, name: 'dash' }, { baseUrl: '/' }),
     )
     expect(await provider.principals.findByToken(token)).toBeUndefined()
-    expect((await provider.browser(ada).authorize(request)).statusCode).toBe(400)
+    expect((await (await provider.browser(ada)).authorize(request)).statusCode).toBe(400)
   })
 })

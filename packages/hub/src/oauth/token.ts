@@ -1,4 +1,5 @@
 import type { OAuthClient, OAuthCode } from '../domain/records.ts'
+import { holdBrowserSession } from '../storage/browser-sessions.ts'
 import { consumeOAuthCode, findOAuthClient, findOAuthCode } from '../storage/oauth.ts'
 import type { Store } from '../storage/store.ts'
 import { newOAuthSecret } from '../storage/token-hash.ts'
@@ -58,8 +59,11 @@ export async function exchangeCode(
     return failed('unsupported_grant_type')
   }
   const value = form.get('code') ?? ''
-  if (grantType === 'authorization_code' && value === '') {
+  if (grantType === 'authorization_code' && form.get('code') === undefined) {
     return failed('invalid_request', 'Missing code parameter.')
+  }
+  if (grantType === 'refresh_token' && form.get('refresh_token') === undefined) {
+    return failed('invalid_request', 'Missing refresh token parameter.')
   }
   const duplicate = singleParameters.find((name) => form.getAll(name).length > 1)
   if (duplicate !== undefined) return failed('invalid_request', `Duplicate ${duplicate} parameter.`)
@@ -80,7 +84,7 @@ async function authenticate(
 ): Promise<OAuthClient | ExchangeResult> {
   const clientId = form.get('client_id') ?? ''
   const client = clientId === '' ? undefined : await findOAuthClient(options.store.db, clientId)
-  const result = options.authenticator.check({
+  const result = await options.authenticator.check({
     clientId,
     client,
     secret: form.get('client_secret') ?? '',
@@ -127,6 +131,9 @@ async function issueToken(
   const now = options.now()
   const accessToken = newOAuthSecret()
   const issued = await store.write(async (transaction) => {
+    const session = { id: code.sessionId, userId: code.userId, now }
+    // After a log-out nothing is given out any more for the session that it ended.
+    if (!(await holdBrowserSession(transaction, session))) return false
     if (!(await consumeOAuthCode(transaction, value))) return false
     await createToken(
       transaction,

@@ -12,6 +12,7 @@ export const changeTopics = [
   'share',
   'token',
   'client',
+  'session',
   'server',
   'operation',
   'progress',

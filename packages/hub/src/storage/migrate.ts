@@ -7,6 +7,7 @@ import { firstMigration } from './migrations/0001-first.ts'
 import { sharesMigration } from './migrations/0002-shares.ts'
 import { servicesMigration } from './migrations/0003-services.ts'
 import { disabledUsersMigration } from './migrations/0004-disabled-users.ts'
+import { sessionsMigration } from './migrations/0005-sessions.ts'
 import { serverVersionMigration } from './migrations/0007-server-version.ts'
 
 /** In order. Names are stored in databases: they are never changed. */
@@ -16,6 +17,7 @@ function migrations(dialect: DialectName): Record<string, Migration> {
     '0002-shares': sharesMigration(dialect),
     '0003-services': servicesMigration(),
     '0004-disabled-users': disabledUsersMigration(),
+    '0005-sessions': sessionsMigration(),
     '0007-server-version': serverVersionMigration(),
   }
 }

@@ -2,7 +2,7 @@ import type { Selectable } from 'kysely'
 import type { OAuthClient, OAuthCode } from '../domain/records.ts'
 import { parseStoredStrings } from '../util/json.ts'
 import type { Executor } from './dialects/dialect.ts'
-import { toDate } from './rows.ts'
+import { toDate, toDateOrNull } from './rows.ts'
 import type { Schema } from './schema.ts'
 import type { WriteTransaction } from './store.ts'
 import { sha256Hex } from './token-hash.ts'
@@ -129,6 +129,8 @@ export async function createOAuthCode(
       scopes: JSON.stringify(code.scopes),
       code_challenge: code.codeChallenge,
       code_challenge_method: code.codeChallengeMethod,
+      nonce: code.nonce,
+      signed_in_at: code.signedInAt?.getTime() ?? null,
       expires_at: code.expiresAt.getTime(),
     })
     .execute()
@@ -201,6 +203,8 @@ function toCode(row: Selectable<Schema['oauth_codes']>): OAuthCode {
       row.code_challenge_method === 'S256' || row.code_challenge_method === 'plain'
         ? row.code_challenge_method
         : null,
+    nonce: row.nonce,
+    signedInAt: toDateOrNull(row.signed_in_at),
     expiresAt: toDate(row.expires_at),
   }
 }

@@ -107,6 +107,14 @@ export interface Schema {
     server_id: number | null
     service_id: number | null
   }
+  browser_sessions: {
+    id: string
+    user_id: number
+    opened_with: string
+    signed_in_at: number
+    expires_at: number
+  }
+  signing_keys: { kid: string; public_key: string; encrypted_key: string; created_at: number }
   oauth_codes: {
     hashed: string
     client_id: string
@@ -116,6 +124,8 @@ export interface Schema {
     scopes: string
     code_challenge: string | null
     code_challenge_method: string | null
+    nonce: string | null
+    signed_in_at: number | null
     expires_at: number
   }
   shares: {

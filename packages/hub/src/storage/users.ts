@@ -7,6 +7,7 @@ import type { Executor } from './dialects/dialect.ts'
 import { toInList } from './lists.ts'
 import { toDate, toDateOrNull, toFlag } from './rows.ts'
 import type { Schema } from './schema.ts'
+import { endBrowserSessionsOf } from './browser-sessions.ts'
 import type { WriteTransaction } from './store.ts'
 
 export async function findUser(db: Executor, name: string): Promise<User | undefined> {
@@ -172,6 +173,7 @@ export async function updateUser(
     .returningAll()
     .executeTakeFirst()
   if (row === undefined) throw new HubError('user_not_found')
+  if (cookieId !== undefined) await endBrowserSessionsOf(transaction, user.id)
   if (admin === true) await grantUserRole(transaction, user.id, 'admin')
   if (admin === false) await stripUserRole(transaction, user.id, 'admin')
   transaction.changed('user', user.id)

@@ -63,7 +63,7 @@ export async function authenticateCredentials(
   let user: User
   try {
     const identity = await identify(deps.authenticator, credentials)
-    user = await persistIdentity(deps, identity, options)
+    user = await persistOnce(deps, identity, options)
   } catch (error) {
     if (!isJudgement(error)) await deps.throttle.forgive(attempt, { succeeded: false })
     throw error
@@ -91,6 +91,16 @@ async function identify(authenticator: Authenticator, credentials: Credentials):
     if (!(error instanceof LoginRefused)) throw error
     const { message, status } = error
     throw new HubError('login_refused', { message, status, cause: error })
+  }
+}
+
+/** Two first log-ins at once: the one that comes second finds the user that the other has made. */
+async function persistOnce(...input: Parameters<typeof persistIdentity>): Promise<User> {
+  try {
+    return await persistIdentity(...input)
+  } catch (error) {
+    if (!(error instanceof HubError) || error.code !== 'user_exists') throw error
+    return persistIdentity(...input)
   }
 }
 

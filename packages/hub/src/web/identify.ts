@@ -1,15 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Principal, Principals } from '../access/principal.ts'
-import { clientIp, cookieProtocol, headerText } from './client-address.ts'
 import {
-  type CookieAttributes,
-  formatClearedCookie,
-  formatCookie,
-  parseCookies,
-} from './cookies.ts'
+  type BrowserSession,
+  endBrowserSession,
+  openBrowserSession,
+} from '../storage/browser-sessions.ts'
+import type { Store } from '../storage/store.ts'
+import { sha256Hex } from '../storage/token-hash.ts'
+import { clientIp, headerText } from './client-address.ts'
+import { type Cookies, parseCookies } from './cookies.ts'
+import { type CookieExchange, HubCookies, sessionCookieName } from './hub-cookies.ts'
+import { type LoginCookie, readLogins, signLogin } from './login-cookie.ts'
 import type { SessionConfig } from './session-config.ts'
-import { readSignedValue, signValue } from './signed-value.ts'
 import {
   createXsrfToken,
   findXsrfCookie,
@@ -32,8 +35,10 @@ export interface RequestIdentity {
   /** `undefined` when anonymous. */
   readonly principal: Principal | undefined
   readonly via: 'token' | 'cookie' | 'nothing'
-  /** The cookie `jupyterhub-session-id`, or the one that this answer sets. */
+  /** Of the browser session; for strangers what the cookie `jupyterhub-session-id` says. */
   readonly sessionId: string | undefined
+  /** When the user signed in to this session; set when `via` is `cookie`. */
+  readonly signedInAt?: Date
   readonly clientIp: string
 }
 
@@ -46,44 +51,57 @@ export interface IdentifyOptions {
   readonly requireJsonPost?: boolean
 }
 
-const sessionCookieName = 'jupyterhub-session-id'
-const servicesCookieName = 'jupyterhub-services'
 const loginExpiresDays = 30
 const dayMs = 86_400_000
 const maxTokenLength = 1024
 
+/** A login cookie whose user exists and whose session goes on. */
+interface Login {
+  readonly principal: Principal
+  readonly session: BrowserSession
+}
+
 /** Login cookies, session ids and XSRF tokens of the hub. Source: contract single-user-and-services §6, §7. */
 export class Sessions {
   readonly config: SessionConfig
+  readonly #cookies: HubCookies
   readonly #principals: Principals
+  readonly #store: Store
 
-  constructor(config: SessionConfig, principals: Principals) {
+  constructor(config: SessionConfig, principals: Principals, store: Store) {
     this.config = config
+    this.#cookies = new HubCookies(config)
     this.#principals = principals
+    this.#store = store
   }
 
   get loginCookieName(): string {
-    return this.config.cookieHostPrefix ? '__Host-jupyterhub-hub-login' : 'jupyterhub-hub-login'
+    return this.#cookies.loginCookieName
   }
 
   /**
    * Finds who makes a request: a valid token wins, an invalid one falls back to the cookie. Clears
-   * a bad login cookie and gives a signed-in browser a session id if it has none.
+   * a bad login cookie and gives a signed-in browser its session id if it lacks it.
    */
   async identify(options: IdentifyOptions): Promise<RequestIdentity> {
     const { request } = options
     const ip = clientIp(request, this.config)
-    const sessionId = this.#sessionIdOf(request)
+    const sessionId = sessionIdsOf(request)[0]
     if (options.accept === 'token-or-cookie') {
       const token = tokenOf(request)
       const principal = token && (await this.#principals.findByToken(token))
       if (principal) return { principal, via: 'token', sessionId, clientIp: ip }
     }
-    const anonymous = { principal: undefined, via: 'nothing', sessionId, clientIp: ip } as const
-    const principal = await this.#principalOfCookie(options)
-    if (principal === undefined) return anonymous
-    if (options.requireJsonPost === true && !mayPostWithCookie(request)) return anonymous
-    return { principal, via: 'cookie', sessionId: this.ensureSessionId(options), clientIp: ip }
+    const login = await this.#loginOf(request)
+    if (login === undefined && cookiesOf(request).has(this.loginCookieName)) {
+      this.#cookies.clearLogin(options)
+    }
+    const ignored = options.requireJsonPost === true && !mayPostWithCookie(request)
+    if (login === undefined || ignored) {
+      return { principal: undefined, via: 'nothing', sessionId, clientIp: ip }
+    }
+    this.#ensureSessionCookie(options, login.session.id)
+    return toIdentity(login, ip)
   }
 
   /**
@@ -111,160 +129,153 @@ export class Sessions {
 
   /**
    * The XSRF token for a page, setting its cookie when a person navigates and the present one does
-   * not match. `renew` sets it in any case, as the login page does.
+   * not match. `renew` sets it in any case, as the login page does to restart its hour; a value
+   * that still holds stays the same, so that the forms of other tabs go on working.
    */
   issueXsrf(
-    exchange: { request: FastifyRequest; reply: FastifyReply },
+    exchange: CookieExchange,
     identity: RequestIdentity,
     options: { renew?: boolean } = {},
   ): string {
     const { request } = exchange
     const present = findXsrfCookie(this.config, request, subjectOf(identity))
     if (present !== undefined && options.renew !== true) return present
-    const token = createXsrfToken(this.config, request, subjectOf(identity))
+    const token = present ?? createXsrfToken(this.config, request, subjectOf(identity))
     if (isNavigation(request) || options.renew === true) {
-      this.#set(exchange, xsrfCookieName, token, {
-        ...(identity.principal === undefined && { maxAgeSeconds: 3600 }),
-        ...this.config.xsrfCookieOptions,
-        path: this.config.hubPrefix,
-      })
+      this.#cookies.setXsrf(exchange, token, { signedIn: identity.principal !== undefined })
     }
     return token
   }
 
-  /** Makes the browser that of the user: login cookie, session id and a fresh XSRF token. */
-  signIn(
-    exchange: { request: FastifyRequest; reply: FastifyReply },
-    principal: Principal,
-  ): RequestIdentity {
-    const { config } = this
-    const cookieId = principal.cookieId
-    if (cookieId === undefined) throw new TypeError('only users sign in')
-    if (this.#cookieIdOf(exchange.request) !== cookieId) {
-      const now = config.now()
-      const value = signValue(cookieId, { ...this.#signing(), now })
-      const expires = new Date(now.getTime() + loginExpiresDays * dayMs)
-      this.#set(exchange, this.loginCookieName, value, {
-        ...this.#loginAttributes(exchange.request),
-        expires,
-      })
+  /**
+   * Makes the browser that of the user: login cookie, session id and XSRF token. A session that the
+   * user has already in this browser goes on; another user's ends. Otherwise a new one begins, with
+   * an id that nobody outside chose.
+   */
+  async signIn(exchange: CookieExchange, principal: Principal): Promise<RequestIdentity> {
+    const { cookieId } = principal
+    if (principal.kind !== 'user' || cookieId === undefined) {
+      throw new TypeError('only users sign in')
     }
-    const sessionId = this.ensureSessionId(exchange)
-    const ip = clientIp(exchange.request, config)
-    const identity = { principal, via: 'cookie', sessionId, clientIp: ip } as const
+    const before = await this.#loginOf(exchange.request)
+    const continues = before?.principal.id === principal.id
+    const session = continues ? before.session : await this.#open(exchange, principal, before)
+    if (continues) {
+      this.#ensureSessionCookie(exchange, session.id)
+    } else {
+      this.#setLogin(exchange, { cookieId, sessionId: session.id })
+    }
+    const ip = clientIp(exchange.request, this.config)
+    const identity = toIdentity({ principal, session }, ip)
     this.issueXsrf(exchange, identity, { renew: true })
     return identity
   }
 
-  /** Clears the browser's cookies; the tokens of its session are the caller's to delete. */
-  signOut(exchange: { request: FastifyRequest; reply: FastifyReply }): void {
-    const { baseUrl, hubPrefix } = this.config
-    this.#clear(exchange, this.loginCookieName, this.#loginAttributes(exchange.request))
-    this.#clear(exchange, sessionCookieName, this.#sessionAttributes(exchange.request))
-    this.#clear(exchange, servicesCookieName, { path: `${baseUrl}services` })
-    this.#clear(exchange, xsrfCookieName, { path: hubPrefix })
+  /** Clears the browser's cookies; its session is the caller's to end. */
+  signOut(exchange: CookieExchange): void {
+    this.#cookies.clearAll(exchange)
   }
 
-  /** The session id of the browser, giving it one if it has none. */
-  ensureSessionId(exchange: { request: FastifyRequest; reply: FastifyReply }): string {
-    const present = this.#sessionIdOf(exchange.request)
-    if (present !== undefined) return present
-    const sessionId = randomBytes(16).toString('hex')
-    freshSessionIds.set(exchange.request, sessionId)
-    const attributes = this.#sessionAttributes(exchange.request)
-    this.#set(exchange, sessionCookieName, sessionId, attributes)
-    return sessionId
+  async #open(
+    exchange: CookieExchange,
+    principal: Principal,
+    before: Login | undefined,
+  ): Promise<BrowserSession> {
+    const now = this.config.now()
+    const openedWith = sha256Hex(openerOf(exchange.request))
+    return this.#store.write(async (transaction) => {
+      if (before !== undefined) await endBrowserSession(transaction, before.session)
+      return openBrowserSession(transaction, {
+        userId: principal.id,
+        openedWith,
+        signedInAt: now,
+        expiresAt: new Date(now.getTime() + this.config.cookieMaxAgeDays * dayMs),
+      })
+    })
   }
 
   /** Whose login cookie a value is; any name that the hub signed it for will do. */
   async findByCookieValue(name: string, value: string): Promise<Principal | undefined> {
-    const { cookieSecret: secret, cookieMaxAgeDays, now } = this.config
-    const cookieId = readSignedValue(value.replace(/^"(.*)"$/, '$1'), {
-      secret,
-      name,
-      now: now(),
-      maxAgeMs: cookieMaxAgeDays * dayMs,
-    })
-    return cookieId === undefined ? undefined : this.#principals.findByCookieId(cookieId)
+    const [cookie] = this.#readLogins([value.replace(/^"(.*)"$/, '$1')], name)
+    return cookie && (await this.#findLogin(cookie))?.principal
   }
 
-  async #principalOfCookie(exchange: {
-    request: FastifyRequest
-    reply: FastifyReply
-  }): Promise<Principal | undefined> {
-    const { request } = exchange
-    if (!parseCookies(headerText(request, 'cookie')).has(this.loginCookieName)) return undefined
-    const cookieId = this.#cookieIdOf(request)
-    const principal = cookieId && (await this.#principals.findByCookieId(cookieId))
-    if (principal) return principal
-    this.#clear(exchange, this.loginCookieName, this.#loginAttributes(request))
-    return undefined
+  #setLogin(exchange: CookieExchange, login: LoginCookie): void {
+    const now = this.config.now()
+    const { cookieSecret } = this.config
+    const value = signLogin(login, { cookieSecret, name: this.loginCookieName, now })
+    const expires = new Date(now.getTime() + loginExpiresDays * dayMs)
+    this.#cookies.setLogin(exchange, value, expires)
+    this.#cookies.setSession(exchange, login.sessionId)
   }
 
-  #cookieIdOf(request: FastifyRequest): string | undefined {
-    const values = parseCookies(headerText(request, 'cookie')).get(this.loginCookieName) ?? []
-    const maxAgeMs = this.config.cookieMaxAgeDays * dayMs
-    for (const value of values) {
-      const now = this.config.now()
-      const cookieId = readSignedValue(value, { ...this.#signing(), now, maxAgeMs })
-      if (cookieId !== undefined && cookieId !== '') return cookieId
+  /**
+   * The log-in that the cookies prove. Several cookies may have the name: one set by a neighbour on
+   * another path or domain must not make this browser somebody else's, so when they prove to be of
+   * different users none counts.
+   */
+  async #loginOf(request: FastifyRequest): Promise<Login | undefined> {
+    const values = cookiesOf(request).get(this.loginCookieName) ?? []
+    const logins: Login[] = []
+    for (const cookie of this.#readLogins(values)) {
+      const login = await this.#findLogin(cookie)
+      if (login !== undefined) logins.push(login)
     }
-    return undefined
+    const [first] = logins
+    if (first === undefined) return undefined
+    return logins.every((login) => login.principal.id === first.principal.id) ? first : undefined
   }
 
-  /** What a client sends as its session id is a name for its tokens only; anything short will do. */
-  #sessionIdOf(request: FastifyRequest): string | undefined {
-    const fresh = freshSessionIds.get(request)
-    if (fresh !== undefined) return fresh
-    const value = parseCookies(headerText(request, 'cookie')).get(sessionCookieName)?.[0]
-    return value !== undefined && /^[\w-]{16,128}$/.test(value) ? value : undefined
+  #readLogins(values: readonly string[], name = this.loginCookieName): LoginCookie[] {
+    const { cookieSecret, cookieMaxAgeDays, now } = this.config
+    const signing = { cookieSecret, cookieMaxAgeDays, name, now: now() }
+    return readLogins(values.slice(0, maxLoginCookies), signing)
   }
 
-  #signing() {
-    return { secret: this.config.cookieSecret, name: this.loginCookieName }
+  async #findLogin({ cookieId, sessionId }: LoginCookie): Promise<Login | undefined> {
+    const principal = await this.#principals.findByCookieId(cookieId)
+    const session = principal && (await this.#principals.findSession(sessionId))
+    return session?.userId === principal?.id && principal && session
+      ? { principal, session }
+      : undefined
   }
 
-  #loginAttributes(request: FastifyRequest): CookieAttributes {
-    const { cookieHostPrefix, hubPrefix } = this.config
-    const secure = cookieHostPrefix || this.#isSecure(request)
-    return { path: cookieHostPrefix ? '/' : hubPrefix, httpOnly: true, secure }
-  }
-
-  #sessionAttributes(request: FastifyRequest): CookieAttributes {
-    const { baseUrl, cookieDomain } = this.config
-    const secure = this.#isSecure(request)
-    return { path: baseUrl, domain: cookieDomain, httpOnly: true, secure }
-  }
-
-  #isSecure(request: FastifyRequest): boolean {
-    return cookieProtocol(request, this.config) === 'https'
-  }
-
-  #set(
-    exchange: { reply: FastifyReply },
-    ...cookie: [name: string, value: string, attributes: CookieAttributes]
-  ): void {
-    const [name, value, attributes] = cookie
-    const merged = this.#merge(name, attributes)
-    void exchange.reply.header('set-cookie', formatCookie(name, value, merged))
-  }
-
-  #clear(exchange: { reply: FastifyReply }, name: string, attributes: CookieAttributes): void {
-    const merged = this.#merge(name, attributes)
-    void exchange.reply.header('set-cookie', formatClearedCookie(name, merged))
-  }
-
-  /** The operator's attributes win, except where the browser would then refuse the cookie. */
-  #merge(name: string, attributes: CookieAttributes): CookieAttributes {
-    const merged = { ...attributes, ...this.config.cookieOptions }
-    if (name === xsrfCookieName) return { ...merged, path: attributes.path }
-    if (!name.startsWith('__Host-')) return merged
-    return { ...merged, path: '/', secure: true, domain: undefined }
+  #ensureSessionCookie(exchange: CookieExchange, sessionId: string): void {
+    if (sessionIdsOf(exchange.request).includes(sessionId)) return
+    if (givenSessionIds.has(exchange.request)) return
+    givenSessionIds.add(exchange.request)
+    this.#cookies.setSession(exchange, sessionId)
   }
 }
 
-/** Session ids that were made while their request is answered. */
-const freshSessionIds = new WeakMap<FastifyRequest, string>()
+/** A browser sends one for each path and domain it was set for: more is somebody's attack. */
+const maxLoginCookies = 10
+
+/** Requests whose answer sets the session id already. */
+const givenSessionIds = new WeakSet<FastifyRequest>()
+
+function toIdentity({ principal, session }: Login, clientIp: string): RequestIdentity {
+  const { id: sessionId, signedInAt } = session
+  return { principal, via: 'cookie', sessionId, signedInAt, clientIp }
+}
+
+/**
+ * What log-ins that one browser sends at once have in common: the XSRF cookie of its login page.
+ * They share a session then, so that one log-out ends whatever any of them gave out.
+ */
+function openerOf(request: FastifyRequest): string {
+  return cookiesOf(request).get(xsrfCookieName)?.[0] ?? randomBytes(16).toString('hex')
+}
+
+/** What a client sends as its session id is a name only; anything short will do. */
+function sessionIdsOf(request: FastifyRequest): string[] {
+  const values = cookiesOf(request).get(sessionCookieName) ?? []
+  return values.filter((value) => /^[\w-]{16,128}$/.test(value))
+}
+
+function cookiesOf(request: FastifyRequest): Cookies {
+  return parseCookies(headerText(request, 'cookie'))
+}
 
 /** Declares `request.identity`; may be called for several parts of one application. */
 export function decorateIdentity(app: FastifyInstance): void {

@@ -9,9 +9,10 @@ import { putRole } from '../storage/access.ts'
 import { openStore } from '../storage/open.ts'
 import { ensureServer, findServerById, updateServer } from '../storage/servers.ts'
 import type { Store } from '../storage/store.ts'
-import { deleteTokens } from '../storage/tokens.ts'
+import { endBrowserSession } from '../storage/browser-sessions.ts'
 import { findPasswordHash } from '../storage/users.ts'
 import { Sessions } from './identify.ts'
+import { pageSettings } from './settings-test-kit.ts'
 import { LoginThrottle } from './login-throttle.ts'
 import { registerPages } from './register-pages.ts'
 import type { SessionConfig } from './session-config.ts'
@@ -88,7 +89,7 @@ function testDeps(
   return {
     store,
     principals,
-    sessions: new Sessions(config, principals),
+    sessions: new Sessions(config, principals, store),
     lifecycle: options.lifecycle ?? simpleLifecycle(store),
     login: {
       store,
@@ -113,25 +114,11 @@ function testDeps(
     signUpOpen: true,
     settings: {
       ...config,
-      redirectToServer: true,
-      defaultUrl: '',
-      allowNamedServers: true,
-      namedServerLimitPerUser: 0,
-      allowExistingInvalidNamedServers: 'allow-start',
-      defaultServerName: '',
-      implicitSpawnSeconds: 0,
-      useLegacyStoppedServerStatusCode: false,
-      userRedirectLimit: 4,
-      shutdownOnLogout: false,
-      optionsForm: '',
-      optionsFromForm: (fields) => fields,
-      optionsFromQuery: (fields) => fields,
-      noCacheStatic: false,
-      tokenExpiresInMaxSeconds: 0,
+      ...pageSettings,
       ...options.settings,
     },
     async endSession(userId, sessionId) {
-      await store.write((tx) => deleteTokens(tx, { userId, sessionId }))
+      await store.write((tx) => endBrowserSession(tx, { userId, id: sessionId }))
     },
     async decide(principal, scope, target) {
       const groupsOf = await principals.loadMembership()

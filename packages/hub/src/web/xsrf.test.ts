@@ -58,7 +58,8 @@ describe('a token', () => {
     expect(await refusal(browser, anonymous)).toContain('XSRF cookie does not match POST argument')
     const passed = await browser.post('/hub/home', { _xsrf: signedIn, action: 'none' })
     expect(passed.statusCode).toBe(404) // the check is over: there is no server to act on
-    browser.cookies.set('jupyterhub-session-id', 'a'.repeat(32))
+    await browser.get('/hub/logout')
+    browser.cookies.set('_xsrf', signedIn)
     expect(await refusal(browser, signedIn)).toContain('XSRF cookie does not match POST argument')
   })
 

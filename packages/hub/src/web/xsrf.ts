@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { BlockList, isIP } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import { HubError } from '../domain/errors.ts'
@@ -9,6 +9,7 @@ import { isEqualText, readSignedValue, signValue } from './signed-value.ts'
 
 export const xsrfCookieName = '_xsrf'
 const maxAgeMs = 31 * 86_400_000
+const maxCookies = 10
 
 /** Whom an XSRF token belongs to. */
 export interface XsrfSubject {
@@ -21,13 +22,17 @@ export interface XsrfSubject {
 /** When a check may be left out. Pages never check safe methods; the API checks GET. */
 export type XsrfKind = 'page' | 'api'
 
-/** A new value for the cookie `_xsrf`. Source: contract single-user-and-services §7.1. */
+/**
+ * A new value for the cookie `_xsrf`. Differs from JupyterHub: something random is signed along, so
+ * that neighbours behind one address do not get the same value in the same second.
+ * Source: contract single-user-and-services §7.1.
+ */
 export function createXsrfToken(
   config: SessionConfig,
   request: FastifyRequest,
   subject: XsrfSubject,
 ): string {
-  const content = xsrfContent(config, request, subject)
+  const content = `${xsrfContent(config, request, subject)}:${randomBytes(8).toString('hex')}`
   const signed = signValue(content, signing(config))
   return Buffer.from(signed, 'utf8').toString('base64url')
 }
@@ -38,9 +43,7 @@ export function findXsrfCookie(
   request: FastifyRequest,
   subject: XsrfSubject,
 ): string | undefined {
-  const cookie = firstVerified(config, request)
-  if (cookie === undefined) return undefined
-  return isEqualText(cookie.content, xsrfContent(config, request, subject)) ? cookie.raw : undefined
+  return matchingCookies(config, request, subject)[0]
 }
 
 /**
@@ -62,8 +65,8 @@ export function requireXsrfToken(
   if (submitted === undefined) {
     throw new HubError('xsrf_missing', { message: `'_xsrf' argument missing from ${method}` })
   }
-  const cookie = findXsrfCookie(config, request, subject)
-  if (cookie === undefined || !isEqualText(cookie, submitted)) {
+  const cookies = matchingCookies(config, request, subject)
+  if (!cookies.some((cookie) => isEqualText(cookie, submitted))) {
     throw new HubError('xsrf_mismatch', {
       message: `XSRF cookie does not match ${method} argument`,
     })
@@ -90,16 +93,23 @@ export function isNavigation(request: FastifyRequest): boolean {
   return mode === undefined || mode === 'navigate'
 }
 
-function firstVerified(
+/** Several cookies of the name may arrive; those that a neighbour has set belong to somebody else. */
+function matchingCookies(
   config: SessionConfig,
   request: FastifyRequest,
-): { raw: string; content: string } | undefined {
-  for (const raw of parseCookies(headerText(request, 'cookie')).get(xsrfCookieName) ?? []) {
+  subject: XsrfSubject,
+): string[] {
+  const expected = xsrfContent(config, request, subject)
+  const values = parseCookies(headerText(request, 'cookie')).get(xsrfCookieName) ?? []
+  return values.slice(0, maxCookies).filter((raw) => {
     const signed = Buffer.from(raw, 'base64url').toString('utf8')
     const content = readSignedValue(signed, { ...signing(config), maxAgeMs })
-    if (content !== undefined) return { raw, content }
-  }
-  return undefined
+    return content !== undefined && isEqualText(withoutNonce(content), expected)
+  })
+}
+
+function withoutNonce(content: string): string {
+  return content.replace(/:[0-9a-f]{16}$/, '')
 }
 
 function signing(config: SessionConfig) {

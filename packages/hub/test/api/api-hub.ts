@@ -25,6 +25,7 @@ import { createUser, findUser, grantUserRole, stripUserRole } from '../../src/st
 import { Sessions } from '../../src/web/identify.ts'
 import type { SessionConfig } from '../../src/web/session-config.ts'
 import { signValue } from '../../src/web/signed-value.ts'
+import { signInFor } from '../../src/web/sign-in-test-kit.ts'
 import { FakeMachines } from '../support/fake-spawner.ts'
 import { quickSettings, seedRoles, silentLogger, startTestHub } from '../support/hubs.ts'
 
@@ -34,7 +35,7 @@ export const textWith = (part: string): unknown => expect.stringContaining(part)
 
 export const edgeToken = 'edge-secret'
 
-const settings: ApiSettings = {
+const apiSettings: ApiSettings = {
   baseUrl: '/',
   hubPrefix: '/hub/',
   pageDefaultLimit: 50,
@@ -103,6 +104,8 @@ export class ApiHub {
       machines?: FakeMachines
       lifecycle?: Partial<LifecycleSettings>
       customScopes?: CustomScopes
+      /** Adds what else a hub has, to the same application. */
+      extend?: (app: FastifyInstance, deps: ApiDeps) => Promise<void>
     } = {},
   ): Promise<ApiHub> {
     await seedRoles(store)
@@ -116,13 +119,13 @@ export class ApiHub {
     const hub = new ApiHub({ store, lifecycle, principals })
     Object.assign(hub, { machines })
     const secret = createProxySecret(edgeToken)
-    await registerApi(hub.app, {
+    const deps: ApiDeps = {
       store,
       principals,
       rules,
-      sessions: new Sessions(hub.#sessionConfig, principals),
+      sessions: new Sessions(hub.#sessionConfig, principals, store),
       lifecycle,
-      settings: { ...settings, ...options.settings },
+      settings: { ...apiSettings, ...options.settings },
       edgeHub: hub.edgeHub,
       proxySecret: secret,
       proxy: new HubProxyControl({
@@ -140,7 +143,9 @@ export class ApiHub {
         JSON.stringify(auth) === '{"username":"bob","password":"right"}' ? 'bob' : undefined,
       now: () => new Date(),
       ...options.deps,
-    })
+    }
+    await registerApi(hub.app, deps)
+    await options.extend?.(hub.app, deps)
     await hub.app.ready()
     return hub
   }
@@ -206,21 +211,28 @@ export class ApiHub {
 
   /** Cookies of a signed-in browser with its XSRF token, and that token. */
   async browserOf(name: string): Promise<{ cookie: string; xsrf: string }> {
-    const user = await findUser(this.store.db, name)
+    const { user, value, sessionId } = await this.#signIn(name)
     const { cookieSecret: secret } = this.#sessionConfig
-    const content = `0123456789abcdef0123:${user?.cookieId ?? ''}`
+    const content = `${sessionId}:${user.cookieId}`
     const signed = signValue(content, { secret, name: '_xsrf', now: new Date() })
     const xsrf = Buffer.from(signed).toString('base64url')
-    return { cookie: `${await this.cookieOf(name)}; _xsrf=${xsrf}`, xsrf }
+    return { cookie: `${cookiesOf({ value, sessionId })}; _xsrf=${xsrf}`, xsrf }
   }
 
   /** The login cookie of a user, as a browser sends it. */
   async cookieOf(name: string): Promise<string> {
+    return cookiesOf(await this.#signIn(name))
+  }
+
+  async #signIn(name: string) {
     const user = await findUser(this.store.db, name)
     if (user === undefined) throw new TypeError('no such user')
-    const { cookieSecret: secret } = this.#sessionConfig
-    const now = new Date()
-    const value = signValue(user.cookieId, { secret, name: 'jupyterhub-hub-login', now })
-    return `jupyterhub-hub-login="${value}"; jupyterhub-session-id=0123456789abcdef0123`
+    const { cookieSecret } = this.#sessionConfig
+    const signing = { cookieSecret, name: 'jupyterhub-hub-login', now: new Date() }
+    return { user, ...(await signInFor(this.store, user, signing)) }
   }
+}
+
+function cookiesOf(login: { value: string; sessionId: string }): string {
+  return `jupyterhub-hub-login="${login.value}"; jupyterhub-session-id=${login.sessionId}`
 }

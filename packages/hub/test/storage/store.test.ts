@@ -257,6 +257,8 @@ describeStores('the store', (open) => {
         scopes: [],
         codeChallenge: null,
         codeChallengeMethod: null,
+        nonce: null,
+        signedInAt: null,
         expiresAt: new Date(now.getTime() + 300_000),
       })
     })

@@ -39,7 +39,7 @@ export function registerLoginPages(app: FastifyInstance, deps: WebDeps): void {
 export async function finishSignIn(exchange: Exchange, user: User): Promise<string> {
   const principal = await exchange.deps.principals.findUserById(user.id)
   if (principal === undefined) throw new HubError('user_not_found')
-  const identity = exchange.deps.sessions.signIn(exchange, {
+  const identity = await exchange.deps.sessions.signIn(exchange, {
     ...principal,
     cookieId: user.cookieId,
   })
@@ -50,7 +50,7 @@ export async function finishSignIn(exchange: Exchange, user: User): Promise<stri
 async function showLogin(exchange: Exchange): Promise<string> {
   const { deps, viewer } = exchange
   if (viewer === undefined) return loginForm(exchange)
-  deps.sessions.signIn(exchange, { ...viewer.principal, cookieId: viewer.user.cookieId })
+  await deps.sessions.signIn(exchange, { ...viewer.principal, cookieId: viewer.user.cookieId })
   return redirect(exchange, await nextUrl(exchange))
 }
 
@@ -102,7 +102,7 @@ async function loginForm(exchange: Exchange, error?: string): Promise<string> {
   const next = nextOf(exchange)
   const query = `?next=${encodeURIComponent(next)}`
   const xsrfToken = deps.sessions.issueXsrf(exchange, exchange.identity, {
-    renew: isNavigation(request),
+    renew: request.method === 'GET' && isNavigation(request),
   })
   const username = shortened(field(request.body, 'username') || field(request.query, 'username'))
   return page(
