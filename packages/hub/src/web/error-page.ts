@@ -67,12 +67,15 @@ export function sendErrorPage(
   setPageHeaders(reply, settings)
   const { identity } = request
   const username = identity?.principal?.name
-  const xsrfToken = identity && sessions?.issueXsrf({ request, reply }, identity)
+  // Beside the hub's own path no login cookie comes with a request: a token for a stranger would
+  // replace that of the person who is signed in.
+  const isOwnPath = request.url.startsWith(settings.hubPrefix)
+  const xsrfToken = isOwnPath && identity && sessions?.issueXsrf({ request, reply }, identity)
   const body = renderErrorPage(settings, {
     status,
     message,
     username,
-    xsrfToken: xsrfToken ?? undefined,
+    xsrfToken: xsrfToken || undefined,
   })
   return reply
     .code(status)

@@ -247,6 +247,8 @@ test('error pages give a stranger the XSRF cookie, and show who is signed in', a
   expect(cookies(await hub.app.inject('/hub/error/503'))[0]).toMatch(/^_xsrf=/)
   const asScript = { url: '/hub/nothing', headers: { 'sec-fetch-mode': 'cors' } }
   expect(cookies(await hub.app.inject(asScript))).toEqual([])
+  const beside = { method: 'POST', url: '/user/ada/x' } as const
+  expect(cookies(await hub.app.inject(beside))).toEqual([])
   const headers = await sessionHeaders(hub)
   expect((await hub.app.inject({ url: '/hub/error/503', headers })).body).toContain('>ada<')
   await hub.close()
