@@ -1,6 +1,8 @@
 import { createCall } from './call.ts'
 import { createGroupsResource } from './resources/groups.ts'
 import { createHubResource } from './resources/hub.ts'
+import { createRolesResource } from './resources/roles.ts'
+import { createRoutesResource } from './resources/routes.ts'
 import { createServersResource } from './resources/servers.ts'
 import { createServicesResource } from './resources/services.ts'
 import { createSharesResource } from './resources/shares.ts'
@@ -30,6 +32,8 @@ export function createClient(options: ClientOptions) {
     groups: createGroupsResource(call),
     services: createServicesResource(call),
     shares: createSharesResource(call),
+    roles: createRolesResource(call),
+    routes: createRoutesResource(call),
   }
 }
 

@@ -205,6 +205,23 @@ export interface ProxyRoute {
   readonly data: JsonObject
 }
 
+/** A named set of scopes. */
+export interface Role {
+  readonly kind: 'role'
+  readonly name: string
+  readonly description: string
+  /** As they were given, not expanded. */
+  readonly scopes: readonly string[]
+  readonly members: {
+    /** Users that hold it directly. */
+    readonly users: number
+    /** Groups that hold it directly. */
+    readonly groups: number
+    /** Services that hold it directly. */
+    readonly services: number
+  }
+}
+
 /** One of a user's servers, running or not. */
 export interface Server {
   /** Empty for the default server. */
@@ -977,6 +994,27 @@ export interface Operations {
       readonly 200: Group
     }
   }
+  /** List roles */
+  readonly listRoles: {
+    readonly params: {}
+    readonly query: {}
+    readonly body: undefined
+    readonly answers: {
+      readonly 200: readonly Role[]
+    }
+  }
+  /** Get a role */
+  readonly getRole: {
+    readonly params: {
+      /** Name of the role. */
+      readonly name: string
+    }
+    readonly query: {}
+    readonly body: undefined
+    readonly answers: {
+      readonly 200: Role
+    }
+  }
   /** List the shares of all servers of a user */
   readonly listSharesOfOwner: {
     readonly params: {
@@ -1424,6 +1462,8 @@ export const operations = {
   addGroupUsers: { method: 'POST', path: '/groups/{name}/users' },
   removeGroupUsers: { method: 'DELETE', path: '/groups/{name}/users' },
   setGroupProperties: { method: 'PUT', path: '/groups/{name}/properties' },
+  listRoles: { method: 'GET', path: '/roles' },
+  getRole: { method: 'GET', path: '/roles/{name}' },
   listSharesOfOwner: { method: 'GET', path: '/shares/{name}' },
   listShares: { method: 'GET', path: '/shares/{name}/{server_name}' },
   share: { method: 'POST', path: '/shares/{name}/{server_name}' },

@@ -176,6 +176,20 @@ describe('with a token', () => {
     })
   })
 
+  test('roles and routes are read, and users disabled', async () => {
+    expect(unwrap(await hub.roles.get('admin')).members).toMatchObject({ users: 1 })
+    expect(unwrap(await hub.roles.list()).map(({ name }) => name)).toContain('user')
+    const routes: string[] = []
+    for await (const page of hub.routes.pages({ limit: 1 })) {
+      routes.push(...unwrap(page).items.map(({ routespec }) => routespec))
+    }
+    expect(routes).toEqual(expect.arrayContaining(['/', '/services/watcher/']))
+    unwrap(await hub.routes.check())
+    unwrap(await hub.users.create('moe'))
+    expect(unwrap(await hub.users.update('moe', { disabled: true })).disabled).toBe(true)
+    unwrap(await hub.users.remove('moe'))
+  })
+
   test('access to servers is shared and taken back', async () => {
     unwrap(await hub.users.createMany(['jay', 'kim']))
     const server = { user: 'jay', server: '' }
@@ -212,6 +226,11 @@ describe('with the login cookie', () => {
     expect(unwrap(await mine.servers.stopAndWait({ user: 'lea' }))).toBe('stopped')
     expect(unwrap(await mine.tokens.create('lea')).token).toMatch(/^[0-9a-f]{32}$/)
   })
+})
+
+test('the hub ends when it is told to', async () => {
+  expect(unwrap(await hub.hub.shutDown({ proxy: true, servers: true })).message).not.toBe('')
+  expect(await orrery.exited()).toBe(0)
 })
 
 test('a hub that does not answer is a value', async () => {

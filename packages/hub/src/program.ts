@@ -51,6 +51,12 @@ async function run(input: ProgramInput): Promise<void> {
     case 'edge':
       await runEdge([...parsed.rest], process.env)
       return
+    case 'administer': {
+      // Loaded when needed: a hub that starts does without it.
+      const { runAdminister } = await import('./cli/administer.ts')
+      process.exitCode = await runAdminister(parsed.rest)
+      return
+    }
     case 'token':
     case 'upgrade-db': {
       const { config } = await load(parsed, cwd)

@@ -1,4 +1,5 @@
 import type { Call } from '../call.ts'
+import type { Shutdown } from '../generated.ts'
 import type { CallOptions } from '../transport.ts'
 
 /** The hub itself, and who is asking. */
@@ -10,5 +11,7 @@ export function createHubResource(call: Call) {
     info: (options?: CallOptions) => call('getInfo', {}, options),
     /** Whom the token or cookie of this client belongs to, and what it may do. */
     whoami: (options?: CallOptions) => call('whoami', {}, options),
+    /** Ends the hub, with servers and proxy as the body or else the configuration says. */
+    shutDown: (body: Shutdown = {}, options?: CallOptions) => call('shutDown', { body }, options),
   }
 }

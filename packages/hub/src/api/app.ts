@@ -17,6 +17,7 @@ import { registerHubRoutes } from './hub/routes.ts'
 import { collectMethods, isRouted } from './methods.ts'
 import { checkMultipart } from './multipart.ts'
 import { registerOpenApi } from './openapi.ts'
+import { registerRoleRoutes } from './roles/routes.ts'
 import { registerServerRoutes } from './servers/routes.ts'
 import { registerServiceRoutes } from './services/routes.ts'
 import { registerShareRoutes } from './shares/routes.ts'
@@ -89,6 +90,7 @@ function registerResources(api: ApiApp, deps: ApiDeps): void {
   registerTokenRoutes(api, deps)
   registerServiceRoutes(api, deps)
   registerGroupRoutes(api, deps)
+  registerRoleRoutes(api, deps)
   registerShareRoutes(api, deps)
   registerProxyRoutes(api, deps)
   registerAuthorizationRoutes(api, deps)

@@ -11,6 +11,9 @@ const tags = [
   { name: 'servers', description: 'Single-user servers and their lives.' },
   { name: 'tokens', description: 'API tokens.' },
   { name: 'groups', description: 'Sets of users.' },
+  { name: 'roles', description: 'Named sets of scopes.' },
+  { name: 'services', description: 'Programs with an identity of their own.' },
+  { name: 'shares', description: 'Access to servers granted to others.' },
   { name: 'proxy', description: 'The routing table.' },
   { name: 'authorizations', description: 'What older services resolve credentials with.' },
 ]

@@ -2,13 +2,21 @@ import type { FlagAssignment } from '../config/assignment.ts'
 import { optionClasses } from '../config/options/classes.ts'
 import { findNearestName } from '../config/names.ts'
 
-export type Command = 'start' | 'hub' | 'edge' | 'token' | 'upgrade-db' | 'help' | 'version'
+export type Command =
+  | 'start'
+  | 'hub'
+  | 'edge'
+  | 'token'
+  | 'upgrade-db'
+  | 'administer'
+  | 'help'
+  | 'version'
 
 /** What the command line says, before any configuration is read. */
 export interface Arguments {
   readonly command: Command
   readonly positionals: readonly string[]
-  /** Everything behind `edge`: its flags are configurable-http-proxy's. */
+  /** Everything behind `edge`, whose flags are configurable-http-proxy's, and from `users` and the like on. */
   readonly rest: readonly string[]
   readonly configFile: string | undefined
   readonly strict: boolean
@@ -55,6 +63,17 @@ const switches: Readonly<Record<string, readonly [string, string, string]>> = {
 
 const ignoredSwitches = ['no-ssl']
 const commands: readonly string[] = ['hub', 'edge', 'token', 'upgrade-db', 'help']
+/** What `orrery` administers; their flags are described in `admin/`, which is loaded for them alone. */
+export const adminNouns = {
+  users: 'people',
+  servers: 'single-user servers',
+  groups: 'sets of users',
+  tokens: 'API tokens',
+  roles: 'named sets of scopes, which come from the configuration',
+  services: 'programs with an identity of their own',
+  shares: 'access to servers granted to others',
+} as const
+
 const maxArguments = 10_000
 
 /** Reads a command line. @throws UsageError */
@@ -62,6 +81,9 @@ export function parseArguments(argv: readonly string[]): Arguments {
   if (argv.length > maxArguments) throw new UsageError('too many arguments', 1)
   const [first, ...others] = argv
   if (first === 'edge') return { ...new ArgumentReader('edge').result(), rest: others }
+  if (first !== undefined && Object.hasOwn(adminNouns, first)) {
+    return { ...new ArgumentReader('administer').result(), rest: argv }
+  }
   const isCommand = first !== undefined && commands.includes(first)
   const reader = new ArgumentReader(isCommand ? (first as Command) : 'start')
   reader.read(isCommand ? others : argv)
@@ -115,7 +137,7 @@ class ArgumentReader {
 
   #takePositional(word: string): void {
     if (this.#command !== 'token') {
-      const nearest = findNearestName(word, commands)
+      const nearest = findNearestName(word, [...commands, ...Object.keys(adminNouns)])
       const hint = nearest === undefined ? '' : ` Did you mean '${nearest}'?`
       throw new UsageError(`'${word}' is no command.${hint} See \`orrery --help\`.`, 1)
     }
@@ -219,6 +241,9 @@ export function helpText(all: boolean): string {
   const options = Object.entries(aliases).map(
     ([name, [section, option]]) => `  --${name} VALUE`.padEnd(24) + summaryOf(section, option),
   )
+  const administration = Object.entries(adminNouns).map(
+    ([noun, summary]) => `       orrery ${noun} ...`.padEnd(34) + summary,
+  )
   const base = `Orrery: a hub that gives each user a server of their own behind one address.
 
 Usage: orrery [flags]             start hub and edge
@@ -226,6 +251,9 @@ Usage: orrery [flags]             start hub and edge
        orrery edge [flags]        start the edge (proxy) alone; flags as configurable-http-proxy
        orrery token [USERNAME]    make an API token and print it
        orrery upgrade-db          bring the database to this version
+
+Administration of a running hub; \`orrery users --help\` and so on tell more:
+${administration.join('\n')}
 
 Flags:
   -f, --config FILE     configuration file (.py, .ts, .js, .json, .yaml)

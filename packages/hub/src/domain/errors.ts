@@ -24,6 +24,7 @@ export const errorCatalogue = {
   server_not_found: { status: 404, message: 'No such server' },
   service_not_found: { status: 404, message: 'No such service' },
   group_not_found: { status: 404, message: 'No such group' },
+  role_not_found: { status: 404, message: 'No such role' },
   token_not_found: { status: 404, message: 'No such token' },
   method_not_allowed: { status: 405, message: 'Method Not Allowed' },
   service_not_modifiable: { status: 405, message: 'Service is not modifiable at runtime' },
