@@ -16,6 +16,7 @@ import {
   visibleGroupKeys,
   visibleServiceKeys,
   visibleUserKeys,
+  isUnfiltered,
 } from '../rbac/model-keys.ts'
 import {
   fromScopeStrings,
@@ -33,6 +34,8 @@ export type { GroupModelKey, ServiceModelKey, UserModelKey }
 export class Viewer {
   readonly #scopes: ScopeSet
   readonly #groupsOf: Membership
+  /** Where no filter tells users apart; pages of users ask hundreds of times. */
+  #keysOfAll: ReadonlySet<UserModelKey> | undefined
 
   constructor(scopes: ScopeSet, groupsOf: Membership) {
     this.#scopes = scopes
@@ -72,7 +75,10 @@ export class Viewer {
 
   /** Keys of the model of one user; `servers` when all of the user's servers are visible. */
   userKeys(name: string): ReadonlySet<UserModelKey> {
-    return visibleUserKeys(this.#scopes, { username: name, groupsOf: this.#groupsOf })
+    if (this.#keysOfAll !== undefined) return this.#keysOfAll
+    const keys = visibleUserKeys(this.#scopes, { username: name, groupsOf: this.#groupsOf })
+    if (isUnfiltered(this.#scopes)) this.#keysOfAll = keys
+    return keys
   }
 
   groupKeys(name: string): ReadonlySet<GroupModelKey> {

@@ -32,11 +32,14 @@ export function httpOptions(settings: HttpSettings): FastifyHttpOptions<Server> 
     routerOptions: { maxParamLength: maxNameInPath, caseSensitive: true },
     rewriteUrl: (request) => escapeStrayPercents(request.url ?? '/'),
     clientErrorHandler: answerMalformed,
-    // Before any route: a path that is no UTF-8.
+    // Before any route: a path that is no UTF-8, or with a longer name than anything has.
     frameworkErrors(error, request, reply) {
       setApiHeaders(reply, settings)
-      const message = 'Invalid unicode in url'
-      sendApiError(new HubError('bad_request', { message, cause: error }), request, reply)
+      const isBadUrl = error.code === 'FST_ERR_BAD_URL'
+      const failure = isBadUrl
+        ? new HubError('bad_request', { message: 'Invalid unicode in url', cause: error })
+        : new HubError('not_found', { cause: error })
+      sendApiError(failure, request, reply)
     },
   }
 }

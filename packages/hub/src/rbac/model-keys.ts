@@ -52,6 +52,14 @@ export function visibleUserKeys(
   )
 }
 
+/** Whether every user looks the same to a holder of these scopes. */
+export function isUnfiltered(set: ScopeSet): boolean {
+  return anyUserScope.every((scope) => {
+    const held = set.get(scope)
+    return held === undefined || held === 'all'
+  })
+}
+
 const anyGroupScope = ['read:groups', 'read:groups:name', 'read:roles:groups'] as const
 
 /** Source: contract rest-api §6.4. */

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Executor } from './dialects/dialect.ts'
 import type { Role } from '../domain/records.ts'
+import { inIds } from './lists.ts'
 import { parseStoredStrings } from '../util/json.ts'
 import { toDateOrNull } from './rows.ts'
 import { parseSharedScopes } from './shares.ts'
@@ -84,7 +85,7 @@ export async function listRoleNamesOf(
     .selectFrom('user_roles')
     .innerJoin('roles', 'roles.id', 'user_roles.role_id')
     .select(['user_roles.user_id as owner', 'roles.name as name'])
-    .where('user_roles.user_id', 'in', [...userIds])
+    .where('user_roles.user_id', 'in', inIds(db, userIds))
     .orderBy('roles.id')
     .execute()
   return collect(rows)
@@ -100,7 +101,7 @@ export async function listGroupNamesOf(
     .selectFrom('group_members')
     .innerJoin('groups', 'groups.id', 'group_members.group_id')
     .select(['group_members.user_id as owner', 'groups.name as name'])
-    .where('group_members.user_id', 'in', [...userIds])
+    .where('group_members.user_id', 'in', inIds(db, userIds))
     .orderBy('groups.id')
     .execute()
   return collect(rows)
@@ -146,7 +147,7 @@ export async function listMemberships(
       'groups.name as groupName',
     ])
   if (userIds === undefined) return rows.execute()
-  return userIds.length === 0 ? [] : rows.where('users.id', 'in', [...userIds]).execute()
+  return userIds.length === 0 ? [] : rows.where('users.id', 'in', inIds(db, userIds)).execute()
 }
 
 /** Ids of the members of some groups. */

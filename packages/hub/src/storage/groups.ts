@@ -4,7 +4,7 @@ import { shorten } from '../domain/names.ts'
 import type { Group } from '../domain/records.ts'
 import { type JsonObject, parseStoredObject } from '../util/json.ts'
 import type { Executor } from './dialects/dialect.ts'
-import { toInList } from './lists.ts'
+import { inIds, inNames } from './lists.ts'
 import type { Schema } from './schema.ts'
 import type { WriteTransaction } from './store.ts'
 
@@ -40,7 +40,7 @@ export async function listGroups(
   let selected = db.selectFrom('groups')
   // No group is stored under the empty name.
   if (selection.kind === 'some') {
-    selected = selected.where('name', 'in', toInList(selection.groups, ''))
+    selected = selected.where('name', 'in', inNames(db, selection.groups))
   }
   const { total } = await selected
     .select((eb) => eb.fn.countAll<number>().as('total'))
@@ -63,7 +63,7 @@ export async function listMemberNamesOf(
     .selectFrom('group_members')
     .innerJoin('users', 'users.id', 'group_members.user_id')
     .select(['group_members.group_id as group', 'users.name as name'])
-    .where('group_members.group_id', 'in', toInList(groupIds, -1))
+    .where('group_members.group_id', 'in', inIds(db, groupIds))
     .orderBy('users.id')
     .execute()
   return collect(rows)
@@ -78,7 +78,7 @@ export async function listRoleNamesOfGroups(
     .selectFrom('group_roles')
     .innerJoin('roles', 'roles.id', 'group_roles.role_id')
     .select(['group_roles.group_id as group', 'roles.name as name'])
-    .where('group_roles.group_id', 'in', toInList(groupIds, -1))
+    .where('group_roles.group_id', 'in', inIds(db, groupIds))
     .orderBy('roles.id')
     .execute()
   return collect(rows)
@@ -165,7 +165,7 @@ export async function addGroupMembers(
         eb
           .selectFrom('users')
           .select([sql<number>`${groupId}`.as('group_id'), 'id'])
-          .where('id', 'in', toInList(userIds, -1)),
+          .where('id', 'in', inIds(transaction.db, userIds)),
       )
       .onConflict((conflict) => conflict.doNothing())
       .execute()
@@ -184,7 +184,7 @@ export async function removeGroupMembers(
   await transaction.db
     .deleteFrom('group_members')
     .where('group_id', '=', groupId)
-    .where('user_id', 'in', toInList(userIds, -1))
+    .where('user_id', 'in', inIds(transaction.db, userIds))
     .execute()
   transaction.changed('group', groupId)
 }
@@ -200,7 +200,7 @@ export async function setGroupsOfUser(
   await transaction.db
     .deleteFrom('group_members')
     .where('user_id', '=', userId)
-    .where('group_id', 'not in', toInList(ids, -1))
+    .where('group_id', 'not in', inIds(transaction.db, ids))
     .execute()
   for (const id of ids) await addGroupMember(transaction, id, userId)
   transaction.changed('user', userId)

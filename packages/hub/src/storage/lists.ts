@@ -1,16 +1,23 @@
-/** Databases bind some 32,000 values in one statement; longer lists are not lengthened. */
-const maxPadded = 16_384
+import { type RawBuilder, SqliteAdapter, sql } from 'kysely'
+import type { Executor } from './dialects/dialect.ts'
 
-/**
- * A list for `in (...)`, lengthened to a power of two by repeating its last element, so that lists
- * of every length share a few prepared statements. An empty list matches nothing: `in ()` is not
- * SQL, and `nothing` is a value that no row has.
+/*
+ * Lists for `in`, as one parameter however long they are: one prepared statement serves lists of
+ * every length, and building it costs nothing per element. An empty list matches nothing.
  */
-export function toInList<T>(values: Iterable<T>, nothing: T): T[] {
-  const list = [...new Set(values)]
-  if (list.length > maxPadded) return list
-  const filler = list.at(-1) ?? nothing
-  const length = 2 ** Math.ceil(Math.log2(Math.max(list.length, 1)))
-  while (list.length < length) list.push(filler)
-  return list
+
+export function inIds(db: Executor, ids: readonly number[]): RawBuilder<number> {
+  return isSqlite(db) ? fromJson(ids) : sql`(select unnest(${ids}::bigint[]))`
+}
+
+export function inNames(db: Executor, names: readonly string[]): RawBuilder<string> {
+  return isSqlite(db) ? fromJson(names) : sql`(select unnest(${names}::text[]))`
+}
+
+function fromJson<T>(values: readonly T[]): RawBuilder<T> {
+  return sql`(select value from json_each(${JSON.stringify(values)}))`
+}
+
+function isSqlite(db: Executor): boolean {
+  return db.getExecutor().adapter instanceof SqliteAdapter
 }

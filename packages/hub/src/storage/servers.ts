@@ -4,7 +4,7 @@ import type { Server } from '../domain/records.ts'
 import { isServerTransition, type ServerState, type SpawnFailure } from '../domain/server-state.ts'
 import { type JsonObject, parseStoredObject } from '../util/json.ts'
 import type { Executor } from './dialects/dialect.ts'
-import { toInList } from './lists.ts'
+import { inIds, inNames } from './lists.ts'
 import { toDate, toDateOrNull } from './rows.ts'
 import type { Schema } from './schema.ts'
 import type { WriteTransaction } from './store.ts'
@@ -44,7 +44,7 @@ export async function listServersOf(
   const byUser = new Map<number, Server[]>()
   if (userIds.length === 0) return byUser
   const rows = await selectServers(db)
-    .where('servers.user_id', 'in', [...userIds])
+    .where('servers.user_id', 'in', inIds(db, userIds))
     .orderBy('servers.name')
     .execute()
   for (const row of rows) {
@@ -227,7 +227,7 @@ export async function listLastActivity(
     .selectFrom('servers')
     .innerJoin('users', 'users.id', 'servers.user_id')
     .select(['users.name as user', 'servers.name as server', 'servers.last_activity_at as at'])
-    .where('users.name', 'in', toInList(usernames, ''))
+    .where('users.name', 'in', inNames(db, usernames))
     .where('servers.last_activity_at', 'is not', null)
     .execute()
   return new Map(rows.map(({ user, server, at }) => [`${user}/${server}`, toDate(at ?? 0)]))

@@ -4,7 +4,7 @@ import { HubError } from '../domain/errors.ts'
 import type { User } from '../domain/records.ts'
 import { type JsonObject, parseStoredObject } from '../util/json.ts'
 import type { Executor } from './dialects/dialect.ts'
-import { toInList } from './lists.ts'
+import { inNames } from './lists.ts'
 import { toDate, toDateOrNull, toFlag } from './rows.ts'
 import type { Schema } from './schema.ts'
 import { endBrowserSessionsOf } from './browser-sessions.ts'
@@ -29,7 +29,7 @@ export async function findUserIds(
   const rows = await db
     .selectFrom('users')
     .select(['id', 'name'])
-    .where('name', 'in', toInList(names, ''))
+    .where('name', 'in', inNames(db, names))
     .orderBy('id')
     .execute()
   return new Map(rows.map(({ id, name }) => [name, id]))
@@ -76,7 +76,7 @@ export async function listUsers(
   db: Executor,
   query: UserQuery,
 ): Promise<{ users: User[]; total: number }> {
-  const filtered = filterUsers(db.selectFrom('users'), query)
+  const filtered = filterUsers(db, db.selectFrom('users'), query)
   const { total } = await filtered
     .select((eb) => eb.fn.countAll<number>().as('total'))
     .executeTakeFirstOrThrow()
@@ -284,13 +284,13 @@ export async function setPasswordHash(
 
 type UserFilter<O> = SelectQueryBuilder<Schema, 'users', O>
 
-function filterUsers<O>(from: UserFilter<O>, query: UserQuery): UserFilter<O> {
+function filterUsers<O>(db: Executor, from: UserFilter<O>, query: UserQuery): UserFilter<O> {
   let filtered = from
   const { selection } = query
   if (selection.kind === 'some') {
     filtered = filtered.where((eb) =>
       eb.or([
-        eb('users.name', 'in', toInList(selection.users, '/')),
+        eb('users.name', 'in', inNames(db, selection.users)),
         eb(
           'users.id',
           'in',
@@ -298,7 +298,7 @@ function filterUsers<O>(from: UserFilter<O>, query: UserQuery): UserFilter<O> {
             .selectFrom('group_members')
             .innerJoin('groups', 'groups.id', 'group_members.group_id')
             .select('group_members.user_id')
-            .where('groups.name', 'in', toInList(selection.groups, '')),
+            .where('groups.name', 'in', inNames(db, selection.groups)),
         ),
       ]),
     )
@@ -323,7 +323,7 @@ function filterUsers<O>(from: UserFilter<O>, query: UserQuery): UserFilter<O> {
   return filtered
 }
 
-function toUser(row: Selectable<Schema['users']>): User {
+export function toUser(row: Selectable<Schema['users']>): User {
   return {
     id: row.id,
     name: row.name,

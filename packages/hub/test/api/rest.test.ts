@@ -171,6 +171,38 @@ describeStores('REST API', (open) => {
     expect((await call('DELETE /users/me')).statusCode).toBe(400)
   })
 
+  it('creates ten thousand users in one transaction, in the order of the request', async () => {
+    const call = await start()
+    const names = Array.from({ length: 10_000 }, (_, index) => `u${10_000 - index}`)
+    const created = await call('POST /users', {
+      usernames: ['bob', ...names.slice(1)],
+      admin: false,
+    })
+    expect(created.statusCode).toBe(201)
+    const models = created.json<{ name: string; roles: string[] }[]>()
+    expect(models.map(({ name }) => name)).toEqual(names.slice(1))
+    expect(models.at(-1)).toMatchObject({ admin: false, roles: ['user'], groups: [], servers: {} })
+    const audits = await hub.store.db
+      .selectFrom('audit_events')
+      .select((eb) => eb.fn.countAll<number>().as('total'))
+      .where('action', '=', 'user.create')
+      .executeTakeFirstOrThrow()
+    expect(audits.total).toBe(9_999)
+    expect((await call('POST /users', { usernames: [...names, 'x', 'y'] })).statusCode).toBe(400)
+  })
+
+  it('keeps the users before one that the authenticator refuses', async () => {
+    const beforeUserCreated = async (name: string) => {
+      if (name === 'mallory') throw new Error('not this one')
+    }
+    const call = await start({ deps: { beforeUserCreated } })
+    const answer = await call('POST /users', { usernames: ['eve', 'mallory', 'zoe'] })
+    expect([answer.statusCode, answer.body]).toEqual([400, textWith('mallory')])
+    expect((await call('GET /users/eve')).statusCode).toBe(200)
+    expect((await call('GET /users/zoe')).statusCode).toBe(404)
+    expect((await call('POST /users/mallory')).statusCode).toBe(400)
+  })
+
   it('stops the servers of a user that is deleted', async () => {
     const call = await start()
     await call('POST /users/bob/server')

@@ -4,13 +4,14 @@ import { isValidUsername, normalizeUsername, shorten } from '../../domain/names.
 import type { User } from '../../domain/records.ts'
 import { canServer } from '../../domain/server-state.ts'
 import { recordAudit } from '../../storage/audit.ts'
+import { createUsersAtOnce, recordAudits } from '../../storage/bulk-users.ts'
 import type { Executor } from '../../storage/dialects/dialect.ts'
 import { setUserDisabled } from '../../storage/disabled-users.ts'
 import { listServersOf } from '../../storage/servers.ts'
 import {
-  createUser,
   deleteUser,
   findUser,
+  findUserIds,
   findUserById,
   getUser,
   updateUser,
@@ -33,18 +34,60 @@ export async function createUsers(
     const list = invalid.map((name) => shorten(name, 100)).join(', ')
     throw new HubError('username_invalid', { message: shorten(`${label}: ${list}`) })
   }
-  const fresh: string[] = []
-  for (const name of names) {
-    if ((await findUser(deps.store.db, name)) === undefined) fresh.push(name)
-  }
-  if (fresh.length === 0) {
-    throw new HubError('user_exists', { message: `All ${names.length} users already exist` })
-  }
-  const created: User[] = []
-  for (const name of fresh) {
-    created.push(await addUser(deps, principal, { name, admin: body.admin === true }))
-  }
+  const existing = await findUserIds(deps.store.db, names)
+  const fresh = names.filter((name) => !existing.has(name))
+  if (fresh.length === 0) throw allExist(names)
+  const { accepted, refused } = await askAuthenticator(deps, fresh)
+  const created = await addUsers(deps, principal, { names: accepted, admin: body.admin === true })
+  if (refused !== undefined) throw refused
+  // Somebody else was faster.
+  if (created.length === 0) throw allExist(names)
   return created
+}
+
+function allExist(names: readonly string[]): HubError {
+  return new HubError('user_exists', { message: `All ${names.length} users already exist` })
+}
+
+/** The names before the first one that the authenticator refuses. */
+async function askAuthenticator(
+  deps: ApiDeps,
+  names: readonly string[],
+): Promise<{ accepted: readonly string[]; refused?: HubError }> {
+  const { beforeUserCreated } = deps
+  if (beforeUserCreated === undefined) return { accepted: names }
+  for (const [index, name] of names.entries()) {
+    try {
+      await beforeUserCreated(name)
+    } catch (cause) {
+      return { accepted: names.slice(0, index), refused: refusedBy(name, cause) }
+    }
+  }
+  return { accepted: names }
+}
+
+function refusedBy(name: string, cause: unknown): HubError {
+  const message = `The authenticator refused the user ${shorten(name, 100)}`
+  return new HubError('bad_request', { message, cause })
+}
+
+/** In one transaction, however many. */
+async function addUsers(
+  deps: ApiDeps,
+  principal: Principal,
+  users: { names: readonly string[]; admin: boolean },
+): Promise<User[]> {
+  const now = deps.now()
+  const actor = actorOf(principal)
+  const data = { admin: users.admin }
+  return deps.store.write(async (tx) => {
+    const created = await createUsersAtOnce(tx, users, now)
+    const events = created.map(({ name }) => {
+      return { actor, action: 'user.create', subject: name, data }
+    })
+    await recordAudits(tx, events, now)
+    return created
+  })
 }
 
 /** Creates a user of exactly this name. Source: contract rest-api §7.5. */
@@ -59,33 +102,14 @@ export async function createOneUser(
       message: `Invalid username: ${shorten(request.name, 100)}`,
     })
   }
-  return addUser(deps, principal, { name: request.name, admin: request.body.admin === true })
-}
-
-async function addUser(
-  deps: ApiDeps,
-  principal: Principal,
-  user: { name: string; admin: boolean },
-): Promise<User> {
-  try {
-    await deps.beforeUserCreated?.(user.name)
-  } catch (cause) {
-    throw new HubError('bad_request', {
-      message: `The authenticator refused the user ${shorten(user.name, 100)}`,
-      cause,
-    })
+  const { accepted, refused } = await askAuthenticator(deps, [request.name])
+  if (refused !== undefined) throw refused
+  const admin = request.body.admin === true
+  const [created] = await addUsers(deps, principal, { names: accepted, admin })
+  if (created === undefined) {
+    throw new HubError('user_exists', { message: `User ${request.name} already exists` })
   }
-  const now = deps.now()
-  return deps.store.write(async (tx) => {
-    const created = await createUser(tx, user, now)
-    const data = { admin: user.admin }
-    await recordAudit(
-      tx,
-      { actor: actorOf(principal), action: 'user.create', subject: user.name, data },
-      now,
-    )
-    return created
-  })
+  return created
 }
 
 /** Source: contract rest-api §7.5 (PATCH). */

@@ -20,6 +20,20 @@ export async function loadUserRecords(store: Store, users: readonly User[]): Pro
   }))
 }
 
+/** Users just created have roles and nothing else yet. */
+export async function loadNewUserRecords(
+  store: Store,
+  users: readonly User[],
+): Promise<UserRecord[]> {
+  const roles = await listRoleNamesOf(
+    store.db,
+    users.map((user) => user.id),
+  )
+  return users.map((user) => {
+    return { user, servers: [], groups: [], roles: roles.get(user.id) ?? [] }
+  })
+}
+
 export async function loadUserRecord(store: Store, user: User): Promise<UserRecord> {
   const [record] = await loadUserRecords(store, [user])
   if (record === undefined) throw new TypeError('one user gives one record')

@@ -7,7 +7,7 @@ import { envelopeSchema, readPage, toEnvelope } from '../pagination.ts'
 import { answer, emptyAnswer, errors, UserParams, wantsStopped } from '../shared-schemas.ts'
 import { reportActivity } from './activity.ts'
 import { createOneUser, createUsers, editUser, loadUser, removeUser } from './edit.ts'
-import { loadUserRecord, loadUserRecords } from './queries.ts'
+import { loadNewUserRecords, loadUserRecord, loadUserRecords } from './queries.ts'
 import {
   ActivityBody,
   BulkBody,
@@ -116,7 +116,7 @@ function registerBulkCreate(app: ApiApp, deps: ApiDeps): void {
     async (request, reply) => {
       const { principal, viewer } = callerOf(request)
       const users = await createUsers(deps, principal, request.body)
-      const records = await loadUserRecords(deps.store, users)
+      const records = await loadNewUserRecords(deps.store, users)
       const { settings } = deps
       void reply.code(201)
       return records.map((record) => {

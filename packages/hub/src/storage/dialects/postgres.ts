@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Kysely, PostgresDialect, sql } from 'kysely'
-import { type CustomTypesConfig, Pool, types as driverTypes } from 'pg'
+import { Client, type ClientConfig, type CustomTypesConfig, Pool, types as driverTypes } from 'pg'
 import { HubError, messageOf } from '../../domain/errors.ts'
 import type { Schema } from '../schema.ts'
 import type { DatabaseDriver, Executor } from './dialect.ts'
@@ -23,6 +23,7 @@ export function openPostgres(url: string): DatabaseDriver {
     idleTimeoutMillis: 30_000,
     statement_timeout: 30_000,
     types,
+    Client: ZeroFreeClient,
   })
   pool.on('error', () => undefined) // an idle connection broke; the next query opens another
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
@@ -55,6 +56,24 @@ export function openPostgres(url: string): DatabaseDriver {
       await db.destroy()
     },
   }
+}
+
+/** PostgreSQL's text holds no zero character, which clients may send: it becomes U+FFFD. */
+class ZeroFreeClient extends Client {
+  constructor(config?: ClientConfig) {
+    super(config)
+    const query = this.query.bind(this) as (...args: unknown[]) => unknown
+    const safe = (text: unknown, values: unknown, ...rest: unknown[]) =>
+      query(text, withoutZero(values), ...rest)
+    this.query = safe as Client['query'] // every overload passes its arguments on
+  }
+}
+
+function withoutZero(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutZero)
+  return typeof value === 'string' && value.includes('\0')
+    ? value.replaceAll('\0', '\ufffd')
+    : value
 }
 
 /** 64-bit integers arrive as text by default; ours are ids and milliseconds, far below 2^53. */
