@@ -36,7 +36,7 @@ import { Sessions } from '../web/identify.ts'
 import { LoginThrottle } from '../web/login-throttle.ts'
 import { registerPages } from '../web/register-pages.ts'
 import type { WebDeps } from '../web/web-deps.ts'
-import { createAuthenticator } from './authenticators.ts'
+import { createAuthenticator, loadManagedRoles } from './authenticators.ts'
 import { createHttpApp } from './http-app.ts'
 import { extraRoutes, hubRoutespec } from './public-address.ts'
 import {
@@ -96,7 +96,10 @@ export async function startHub(input: HubInput): Promise<Hub> {
   const settingsInput: SettingsInput = { ...input, now }
   const rules = createScopeRules(readCustomScopes(config))
   refuseUnknownScopes(config, rules)
-  await loadInitialContent(store, initialContent(config), now())
+  const hasher = new PasswordHasher(defaultArgon2Parameters)
+  const authenticator = createAuthenticator(config, { store, hasher })
+  const managedRoles = await loadManagedRoles(config, authenticator)
+  await loadInitialContent(store, initialContent(config, managedRoles), now())
   await settleInvalidServerNames(store, config.JupyterHub.allowExistingInvalidNamedServers, {
     logger,
     now: now(),
@@ -142,10 +145,9 @@ export async function startHub(input: HubInput): Promise<Hub> {
   await stopServersOfBlocked({ store, lifecycle }, loginRules(config).blockedUsers)
   const stopHousekeeping = startHousekeeping({ store, logger, now })
 
-  const hasher = new PasswordHasher(defaultArgon2Parameters)
   const login: LoginDeps = {
     store,
-    authenticator: createAuthenticator(config, { store, hasher }),
+    authenticator,
     rules: loginRules(config),
     throttle: new LoginThrottle(store, now),
     now,

@@ -2,10 +2,12 @@ import type { ApiSettings } from '../api/context.ts'
 import type { Config } from '../config/options/classes.ts'
 import type { UsernameRules } from '../domain/names.ts'
 import type { LifecycleSettings } from '../lifecycle/settings.ts'
+import type { ManagedRole } from '../plugin-api/authenticator.ts'
 import type { ServerLimits } from '../plugin-api/spawner.ts'
 import { createScopeRules } from '../access/rbac-rules.ts'
 import { ConfigError, messageOf } from '../domain/errors.ts'
 import { type CustomScopes, parseCustomScopes } from '../rbac/custom-scopes.ts'
+import { defaultRoles } from '../rbac/roles.ts'
 import { type ConfiguredRole, mergeRoles } from '../startup/configured-roles.ts'
 import type { InitialContent } from '../startup/initial-content.ts'
 import type { ServiceSettings } from '../services/settings.ts'
@@ -13,6 +15,7 @@ import { localProcessDefaults } from '../spawners/local-process/options.ts'
 import type { Json, JsonObject } from '../util/json.ts'
 import { orreryVersion } from '../util/version.ts'
 import type { LoginRules } from '../web/authenticate.ts'
+import type { ManagedRoleRules } from '../web/managed-roles.ts'
 import type { SessionConfig } from '../web/session-config.ts'
 import type { WebSettings } from '../web/web-deps.ts'
 import { readLogo } from './logo.ts'
@@ -194,7 +197,17 @@ export function loginRules(config: Config): LoginRules {
     blockedUsers: names(rules.blockedUsers),
     adminUsers: names(rules.adminUsers),
     allowExistingUsers: rules.allowExistingUsers,
-    manageGroups: config.JupyterHub.authenticator === 'shared-password',
+    manageGroups: rules.manageGroups,
+    managedRoles: rules.manageRoles ? managedRoleRules(config) : undefined,
+  }
+}
+
+function managedRoleRules(config: Config): ManagedRoleRules {
+  const scopes = createScopeRules(readCustomScopes(config))
+  const configured = [...defaultRoles, ...config.JupyterHub.loadRoles]
+  return {
+    isScope: (text) => scopes.isScope(text),
+    configuredRoles: new Set(configured.map((role) => role.name)),
   }
 }
 
@@ -221,11 +234,20 @@ export function serviceSettings(input: SettingsInput): ServiceSettings {
   }
 }
 
-/** What the configuration brings into the database at every start. */
-export function initialContent(config: Config): InitialContent {
+/**
+ * What the configuration brings into the database at every start.
+ * @param managedRoles - what the authenticator loads; `undefined` leaves managed roles alone
+ */
+export function initialContent(
+  config: Config,
+  managedRoles?: readonly ManagedRole[],
+): InitialContent {
   const hub = config.JupyterHub
+  refuseManagedGroups(config)
   return {
-    roles: configuredRoles(config),
+    roles: configuredRoles(config, managedRoles ?? []),
+    resetManagedRoles:
+      managedRoles !== undefined && config.Authenticator.resetManagedRolesOnStartup,
     users: [...config.Authenticator.allowedUsers],
     adminUsers: [...config.Authenticator.adminUsers],
     groups: Object.entries(hub.loadGroups).map(([name, group]) => ({
@@ -244,14 +266,24 @@ export function initialContent(config: Config): InitialContent {
   }
 }
 
-function configuredRoles(config: Config): ConfiguredRole[] {
+function refuseManagedGroups(config: Config): void {
+  const isConfigured = Object.keys(config.JupyterHub.loadGroups).length > 0
+  if (!config.Authenticator.manageGroups || !isConfigured) return
+  throw new ConfigError(
+    'JupyterHub.load_groups says who is in which group, which is up to the authenticator while ' +
+      'Authenticator.manage_groups is true',
+  )
+}
+
+function configuredRoles(config: Config, managed: readonly ManagedRole[]): ConfiguredRole[] {
   const { loadRoles, extraUserScopes } = config.JupyterHub
   const rules = createScopeRules(readCustomScopes(config))
   return mergeRoles({
     entries: loadRoles,
     extraUserScopes: [...extraUserScopes],
     isScope: (text) => rules.isScope(text),
-    isManaged: false,
+    isManaged: config.Authenticator.manageRoles,
+    managed,
   })
 }
 

@@ -30,6 +30,7 @@ export const errorCatalogue = {
   service_not_modifiable: { status: 405, message: 'Service is not modifiable at runtime' },
   user_exists: { status: 409, message: 'User already exists' },
   group_exists: { status: 409, message: 'Group already exists' },
+  role_conflict: { status: 409, message: 'The roles from the authenticator cannot be used' },
   server_exists: { status: 409, message: 'Server already exists' },
   service_exists: { status: 409, message: 'Service already exists' },
   service_invalid: { status: 400, message: 'Invalid service data' },

@@ -9,12 +9,26 @@ export interface Credentials {
   readonly remoteAddress: string
 }
 
+/** A role by the word of the authenticator; what is left out stays as it is. */
+export interface ManagedRole {
+  readonly name: string
+  readonly description?: string
+  readonly scopes?: readonly string[]
+  /** Names of exactly those who shall have it; names that are not known are passed over. */
+  readonly users?: readonly string[]
+  readonly groups?: readonly string[]
+  readonly services?: readonly string[]
+}
+
 /** Who somebody turned out to be. `null` members mean "leave as it is". */
 export interface Identity {
   /** As the source of identity spells it; the hub normalises and validates it. */
   readonly name: string
   readonly admin: boolean | null
+  /** All groups of the user; counts while `Authenticator.manage_groups` is true. */
   readonly groups?: readonly string[] | null
+  /** All directly held roles; counts while `Authenticator.manage_roles` is true. */
+  readonly roles?: readonly ManagedRole[] | null
   readonly authState?: JsonObject | null
   readonly userInfo?: JsonObject | null
 }
@@ -41,6 +55,11 @@ export interface Authenticator {
   readonly allowsAllByDefault: boolean
   /** The identity, or `null` when the credentials are wrong. Throws {@link LoginRefused} to explain. */
   identify(credentials: Credentials, signal: AbortSignal): Promise<Identity | null>
+  /**
+   * Optional: roles to load at the start of the hub, while `Authenticator.manage_roles` is true.
+   * `Authenticator.reset_managed_roles_on_startup` takes it.
+   */
+  loadManagedRoles?(signal: AbortSignal): Promise<readonly ManagedRole[]>
 }
 
 /** Password hashes of native accounts; the hub's store behind the one door an authenticator gets. */

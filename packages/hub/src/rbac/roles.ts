@@ -45,3 +45,24 @@ export function isDefaultRole(name: string): boolean {
 export function isValidRoleName(name: string): boolean {
   return /^(?=.{3,255}$)[a-z][a-z0-9._~-]*[a-z0-9]$/.test(name)
 }
+
+/** What is wrong with the name of a role, or with another content for the role `admin`. */
+export function findRoleProblem(role: {
+  readonly name: string
+  readonly description?: string | undefined
+  readonly scopes?: readonly string[] | undefined
+}): string | undefined {
+  if (!isValidRoleName(role.name)) {
+    return (
+      `'${role.name}' is no name for a role: 3 to 255 lower-case letters, digits and - _ . ~, ` +
+      'first a letter, last a letter or digit'
+    )
+  }
+  const admin = defaultRoles.find(({ name }) => name === 'admin')
+  if (role.name !== 'admin' || admin === undefined) return undefined
+  const same = (scopes: readonly string[]) => scopes.toSorted().join(' ')
+  const changesScopes = role.scopes !== undefined && same(role.scopes) !== same(admin.scopes)
+  const changesText = role.description !== undefined && role.description !== admin.description
+  if (!changesScopes && !changesText) return undefined
+  return "the scopes and the description of the role 'admin' cannot be changed, only its members"
+}

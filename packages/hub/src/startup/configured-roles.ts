@@ -1,5 +1,5 @@
 import { ConfigError } from '../domain/errors.ts'
-import { defaultRoles, isDefaultRole, isValidRoleName } from '../rbac/roles.ts'
+import { defaultRoles, findRoleProblem, isDefaultRole } from '../rbac/roles.ts'
 
 /** A role as `load_roles` has it. */
 export interface RoleEntry {
@@ -15,8 +15,10 @@ export interface ConfiguredRole {
   readonly name: string
   readonly description: string
   readonly scopes: readonly string[]
-  /** Whether `load_roles` says anything about it: then kinds of members that it omits are none. */
+  /** Whether anything is said about it: then kinds of members that are omitted are none. */
   readonly isConfigured: boolean
+  /** By the word of the authenticator: omitted users are left alone. */
+  readonly isManaged: boolean
   /** `undefined` where nothing is said about that kind of member. */
   readonly users?: readonly string[]
   readonly groups?: readonly string[]
@@ -31,6 +33,8 @@ export interface RoleConfiguration {
   readonly isScope: (text: string) => boolean
   /** `Authenticator.manage_roles`: who has which role is said elsewhere. */
   readonly isManaged: boolean
+  /** Roles that the authenticator loads at start. */
+  readonly managed?: readonly RoleEntry[]
 }
 
 /**
@@ -39,7 +43,8 @@ export interface RoleConfiguration {
  * @throws ConfigError that names the option and the role
  */
 export function mergeRoles(configuration: RoleConfiguration): ConfiguredRole[] {
-  const { entries, extraUserScopes } = configuration
+  const { extraUserScopes, managed = [] } = configuration
+  const entries = [...configuration.entries, ...managed]
   for (const entry of entries) check(entry, configuration)
   checkScopes('JupyterHub.extra_user_scopes', extraUserScopes, configuration)
   const own = new Map(entries.map((entry) => [entry.name, entry]))
@@ -53,14 +58,16 @@ export function mergeRoles(configuration: RoleConfiguration): ConfiguredRole[] {
   })
   const nothing = { description: '', scopes: [] }
   const others = entries.filter((entry) => !isDefaultRole(entry.name))
-  return [...defaults, ...others.map((entry) => toRole(entry.name, entry, nothing))]
+  const roles = [...defaults, ...others.map((entry) => toRole(entry.name, entry, nothing))]
+  const isManaged = (name: string) => managed.some((entry) => entry.name === name)
+  return roles.map((role) => ({ ...role, isManaged: isManaged(role.name) }))
 }
 
 function toRole(
   name: string,
   entry: RoleEntry | undefined,
   standard: { readonly description: string; readonly scopes: readonly string[] },
-): ConfiguredRole {
+): Omit<ConfiguredRole, 'isManaged'> {
   return {
     name,
     description: entry?.description ?? standard.description,
@@ -77,7 +84,8 @@ function check(entry: RoleEntry, configuration: RoleConfiguration): void {
   const problem = findRoleProblem(entry)
   if (problem !== undefined) throw new ConfigError(`JupyterHub.load_roles: ${problem}`)
   checkScopes(`JupyterHub.load_roles: role '${name}'`, scopes, configuration)
-  if (configuration.isManaged && users.length + groups.length > 0) {
+  const isOwn = configuration.managed?.includes(entry) !== true
+  if (configuration.isManaged && isOwn && users.length + groups.length > 0) {
     throw new ConfigError(
       `JupyterHub.load_roles gives the role '${name}' to users or groups, which is up to the ` +
         'authenticator while Authenticator.manage_roles is true',
@@ -94,23 +102,4 @@ function checkScopes(
   if (unknown === undefined) return
   const hint = unknown === 'all' ? "; the draft's 'all' is called 'inherit'" : ''
   throw new ConfigError(`${where}: there is no scope '${unknown}'${hint}`)
-}
-
-/** What is wrong with the name of a role, or with another content for the role `admin`. */
-export function findRoleProblem(
-  role: Pick<RoleEntry, 'name' | 'description' | 'scopes'>,
-): string | undefined {
-  if (!isValidRoleName(role.name)) {
-    return (
-      `'${role.name}' is no name for a role: 3 to 255 lower-case letters, digits and - _ . ~, ` +
-      'first a letter, last a letter or digit'
-    )
-  }
-  const admin = defaultRoles.find(({ name }) => name === 'admin')
-  if (role.name !== 'admin' || admin === undefined) return undefined
-  const same = (scopes: readonly string[]) => scopes.toSorted().join(' ')
-  const changesScopes = role.scopes !== undefined && same(role.scopes) !== same(admin.scopes)
-  const changesText = role.description !== undefined && role.description !== admin.description
-  if (!changesScopes && !changesText) return undefined
-  return "the scopes and the description of the role 'admin' cannot be changed, only its members"
 }

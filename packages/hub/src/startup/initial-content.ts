@@ -1,8 +1,10 @@
 import { ConfigError } from '../domain/errors.ts'
 import type { UsernameRules } from '../domain/names.ts'
+import { isDefaultRole } from '../rbac/roles.ts'
 import { minTokenLength } from '../domain/service-definition.ts'
 import { deleteRolesExcept, putRole } from '../storage/access.ts'
 import { addGroupMember, ensureGroup } from '../storage/groups.ts'
+import { putManagedRole, resetManagedRoles } from '../storage/managed-roles.ts'
 import type { Store, WriteTransaction } from '../storage/store.ts'
 import { createToken, findTokenByValue } from '../storage/tokens.ts'
 import type { JsonObject } from '../util/json.ts'
@@ -26,6 +28,8 @@ export interface InitialContent extends ServiceContent {
   readonly apiTokens: Readonly<Record<string, string>>
   readonly usernameRules: UsernameRules
   readonly blockedUsers: ReadonlySet<string>
+  /** Forget what the authenticator said of roles before. */
+  readonly resetManagedRoles: boolean
 }
 
 /**
@@ -48,11 +52,21 @@ export async function loadInitialContent(
     }
   }
   await store.write(async (tx) => {
-    for (const role of content.roles) await putRole(tx, role)
+    for (const role of content.roles) {
+      if (role.isManaged && !isDefaultRole(role.name)) await putManagedRole(tx, role)
+      else await putRole(tx, role)
+    }
     await deleteRolesExcept(
       tx,
       content.roles.map((role) => role.name),
     )
+    if (content.resetManagedRoles) {
+      const managed = content.roles.filter((role) => role.isManaged)
+      await resetManagedRoles(
+        tx,
+        managed.map((role) => role.name),
+      )
+    }
     const users = new UserEnsurer(tx, content.usernameRules, now)
     for (const name of content.adminUsers) await users.ensure(name, { admin: true })
     for (const name of content.users) await users.ensure(name)

@@ -1,6 +1,7 @@
 import { ConfigError } from '../domain/errors.ts'
 import { listRolesOfService, setRoleMembers } from '../storage/access.ts'
 import { ensureGroup } from '../storage/groups.ts'
+import { markManagedUsers } from '../storage/managed-roles.ts'
 import { listServices, putService } from '../storage/services.ts'
 import type { WriteTransaction } from '../storage/store.ts'
 import { grantUserRole } from '../storage/users.ts'
@@ -26,10 +27,11 @@ export async function loadRoleMembers(
   const { users } = input
   const roles = input.roles.map((role) => withAdminUsers(role, input.adminUsers))
   for (const role of roles.filter(({ isConfigured }) => isConfigured)) {
-    if (role.users !== undefined || role.name !== 'user') {
+    if (role.users !== undefined || (role.name !== 'user' && !role.isManaged)) {
       const ids: number[] = []
       for (const name of role.users ?? []) ids.push(await users.ensure(name))
       await setRoleMembers(tx, { role: role.name, kind: 'user', ids })
+      if (role.isManaged) await markManagedUsers(tx, role.name)
     }
     const groupIds: number[] = []
     for (const name of role.groups ?? []) groupIds.push(await ensureGroup(tx, name))

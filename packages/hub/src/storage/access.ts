@@ -234,13 +234,14 @@ function toRole(row: { id: number; name: string; description: string; scopes: st
   return { ...row, scopes: parseStoredStrings(row.scopes) }
 }
 
-/** Deletes every role but the named ones. */
+/** Deletes every role but the named ones, and those of the authenticator. */
 export async function deleteRolesExcept(
   transaction: WriteTransaction,
   names: readonly string[],
 ): Promise<void> {
   const rows = await transaction.db
     .deleteFrom('roles')
+    .where('managed', '=', 0)
     .where('name', 'not in', names.length === 0 ? [''] : [...names])
     .returning('id')
     .execute()
@@ -268,10 +269,20 @@ export async function setRoleMembers(
   const { table, column } = memberTables[members.kind]
   const target = sql.table(table)
   const member = sql.ref(column)
-  if (members.add !== true) {
-    await sql`delete from ${target} where role_id = ${role.id}`.execute(transaction.db)
+  const { rows } = await sql<{ id: number }>`
+    select ${member} as id from ${target} where role_id = ${role.id}`.execute(transaction.db)
+  const present = new Set(rows.map(({ id }) => id))
+  const wanted = new Set(members.ids)
+  const removed = members.add === true ? [] : [...present].filter((id) => !wanted.has(id))
+  const added = [...wanted].filter((id) => !present.has(id))
+  // An announcement makes every user be read again.
+  if (removed.length + added.length === 0) return
+  for (const id of removed) {
+    await sql`delete from ${target} where role_id = ${role.id} and ${member} = ${id}`.execute(
+      transaction.db,
+    )
   }
-  for (const id of members.ids) {
+  for (const id of added) {
     await sql`insert into ${target} (role_id, ${member}) values (${role.id}, ${id})
       on conflict do nothing`.execute(transaction.db)
   }

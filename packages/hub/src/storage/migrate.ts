@@ -9,6 +9,7 @@ import { servicesMigration } from './migrations/0003-services.ts'
 import { disabledUsersMigration } from './migrations/0004-disabled-users.ts'
 import { sessionsMigration } from './migrations/0005-sessions.ts'
 import { serverVersionMigration } from './migrations/0007-server-version.ts'
+import { managedRolesMigration } from './migrations/0008-managed-roles.ts'
 
 /** In order. Names are stored in databases: they are never changed. */
 function migrations(dialect: DialectName): Record<string, Migration> {
@@ -19,6 +20,7 @@ function migrations(dialect: DialectName): Record<string, Migration> {
     '0004-disabled-users': disabledUsersMigration(),
     '0005-sessions': sessionsMigration(),
     '0007-server-version': serverVersionMigration(),
+    '0008-managed-roles': managedRolesMigration(),
   }
 }
 

@@ -22,8 +22,8 @@ export interface Schema {
   user_passwords: { user_id: Reference; password_hash: string; updated_at: number }
   groups: { id: Id; name: string; properties: string }
   group_members: { group_id: Reference; user_id: Reference }
-  roles: { id: Id; name: string; description: string; scopes: string }
-  user_roles: { role_id: Reference; user_id: Reference }
+  roles: { id: Id; name: string; description: string; scopes: string; managed: Generated<number> }
+  user_roles: { role_id: Reference; user_id: Reference; managed: Generated<number> }
   group_roles: { role_id: Reference; group_id: Reference }
   service_roles: { role_id: Reference; service_id: Reference }
   services: {

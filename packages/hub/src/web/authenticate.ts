@@ -14,9 +14,10 @@ import {
 } from '../plugin-api/authenticator.ts'
 import { recordAudit } from '../storage/audit.ts'
 import { setGroupsOfUser } from '../storage/groups.ts'
-import type { Store } from '../storage/store.ts'
+import type { Store, WriteTransaction } from '../storage/store.ts'
 import { alignDefaultRoles, createUser, findUser, updateUser } from '../storage/users.ts'
 import type { LoginThrottle } from './login-throttle.ts'
+import { applyManagedRoles, type ManagedRoleRules } from './managed-roles.ts'
 
 /** Who may sign in. Names are normalised and valid. Source: contract authenticators §2. */
 export interface LoginRules extends UsernameRules {
@@ -29,6 +30,8 @@ export interface LoginRules extends UsernameRules {
   readonly allowExistingUsers?: boolean | undefined
   /** Takes groups over from the authenticator. */
   readonly manageGroups: boolean
+  /** Set when roles are taken over from the authenticator. */
+  readonly managedRoles?: ManagedRoleRules | undefined
 }
 
 export interface LoginDeps {
@@ -129,8 +132,10 @@ async function persistIdentity(
     }
     if (Object.keys(changes).length > 0) user = await updateUser(transaction, user, changes)
     await alignDefaultRoles(transaction, user)
-    if (rules.manageGroups && identity.groups !== undefined && identity.groups !== null) {
-      await setGroupsOfUser(transaction, user.id, identity.groups)
+    await applyGroups(transaction, { user, identity, rules })
+    if (rules.managedRoles !== undefined && identity.roles) {
+      const managed = { roles: identity.roles, rules: rules.managedRoles }
+      await applyManagedRoles(transaction, user, managed)
     }
     if (created) {
       const event = { actor: `user ${name}`, action: 'user.create', subject: name }
@@ -138,6 +143,21 @@ async function persistIdentity(
     }
     return user
   })
+}
+
+/** Source: contract authenticators §1, "persisting", step 4. */
+async function applyGroups(
+  transaction: WriteTransaction,
+  input: { user: User; identity: Identity; rules: LoginRules },
+): Promise<void> {
+  const { user, identity, rules } = input
+  if (!rules.manageGroups || identity.groups === null) return
+  if (identity.groups === undefined) {
+    throw new HubError('internal', {
+      message: 'Authenticator.manage_groups is true, but the authenticator says nothing of groups',
+    })
+  }
+  await setGroupsOfUser(transaction, user.id, identity.groups)
 }
 
 function isAllowed(deps: LoginDeps, name: string, exists: boolean): boolean {

@@ -26,12 +26,19 @@ async function load(
   listed?: readonly string[],
 ): Promise<{ admin: boolean | undefined; roles: string[] }> {
   const isConfigured = listed !== undefined
-  const adminRole = { name: 'admin', description: '', scopes: ['admin:users'], isConfigured }
+  const adminRole = {
+    name: 'admin',
+    description: '',
+    scopes: ['admin:users'],
+    isConfigured,
+    isManaged: false,
+  }
   const content: InitialContent = {
     roles: [{ ...adminRole, ...(listed !== undefined && { services: listed }) }],
     users: [],
     adminUsers: [],
     blockedUsers: new Set(),
+    resetManagedRoles: false,
     groups: [],
     services: [{ ...service, admin }],
     apiTokens: {},

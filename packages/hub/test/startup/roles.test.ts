@@ -5,6 +5,7 @@ import { mergeRoles, type RoleEntry } from '../../src/startup/configured-roles.t
 import { type InitialContent, loadInitialContent } from '../../src/startup/initial-content.ts'
 import { findRole } from '../../src/storage/access.ts'
 import { setGroupsOfUser } from '../../src/storage/groups.ts'
+import { setRolesOfUser } from '../../src/storage/managed-roles.ts'
 import { putService } from '../../src/storage/services.ts'
 import type { Store } from '../../src/storage/store.ts'
 import { createUser, findUser, grantUserRole } from '../../src/storage/users.ts'
@@ -13,6 +14,8 @@ import { describeStores } from '../support/stores.ts'
 interface Settings extends Partial<Omit<InitialContent, 'roles'>> {
   readonly roles?: readonly RoleEntry[]
   readonly extraUserScopes?: readonly string[]
+  /** Roles that the authenticator loads. */
+  readonly managed?: readonly RoleEntry[]
 }
 
 const rules = createScopeRules(noCustomScopes)
@@ -27,13 +30,15 @@ const adminService: Parameters<typeof putService>[1] = {
   fromConfig: false,
 }
 
-function contentOf({ roles = [], extraUserScopes = [], ...others }: Settings): InitialContent {
+function contentOf(settings: Settings): InitialContent {
+  const { roles = [], extraUserScopes = [], managed = [], ...others } = settings
   const isScope = (text: string) => rules.isScope(text)
   return {
-    roles: mergeRoles({ entries: roles, extraUserScopes, isScope, isManaged: false }),
+    roles: mergeRoles({ entries: roles, extraUserScopes, isScope, isManaged: false, managed }),
     users: [],
     adminUsers: [],
     blockedUsers: new Set(),
+    resetManagedRoles: false,
     groups: [],
     services: [],
     serviceTokens: {},
@@ -204,6 +209,27 @@ describeStores('roles at start', (open) => {
     expect(await holders(store, 'user')).toBe('u:ada')
     expect(await store.db.selectFrom('group_members').selectAll().execute()).toEqual([])
     expect(await findUser(store.db, 'ghost')).toBeUndefined()
+  })
+
+  it('keeps what the authenticator said, until it is told to forget', async () => {
+    const store = await open()
+    await start(store)
+    const ada = await addUser(store, 'ada')
+    const login = (names: readonly string[]) =>
+      store.write((tx) => setRolesOfUser(tx, ada.id, { names, configured: new Set(['user']) }))
+    await start(store, { managed: [{ name: 'tutor', scopes: ['read:hub'], users: ['bob'] }] })
+    expect(await holders(store, 'tutor')).toBe('u:bob')
+    await login(['tutor', 'user'])
+    await start(store)
+    expect(await holders(store, 'tutor')).toBe('u:ada u:bob')
+    await start(store, { managed: [{ name: 'tutor', scopes: [] }], resetManagedRoles: true })
+    expect(await holders(store, 'tutor')).toBe('u:ada u:bob')
+    const other = { name: 'other', scopes: [] }
+    await start(store, { managed: [other], resetManagedRoles: true })
+    expect([await findRole(store.db, 'tutor'), await holders(store, 'user')]).toEqual([
+      undefined,
+      'u:ada u:bob',
+    ])
   })
 
   it('brings extra_user_scopes to the role user unless load_roles sets its scopes', async () => {

@@ -46,6 +46,21 @@ export const authenticatorOptions = defineOptions({
     default: false,
     summary: 'Begin an external sign-in at once, without the login page.',
   },
+  manage_groups: {
+    type: boolean,
+    default: false,
+    summary: 'The authenticator says which groups users are in, at every sign-in.',
+  },
+  manage_roles: {
+    type: boolean,
+    default: false,
+    summary: 'The authenticator says which roles users have, at every sign-in.',
+  },
+  reset_managed_roles_on_startup: {
+    type: boolean,
+    default: false,
+    summary: 'Forget at start what the authenticator said of roles, save what it loads then.',
+  },
   enable_auth_state: {
     type: boolean,
     default: false,
