@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { createActivityRecorder } from '../access/activity.ts'
 import { createPrincipals } from '../access/principals.ts'
 import { createScopeRules } from '../access/rbac-rules.ts'
+import { isIdentityScope } from '../domain/identity-scopes.ts'
 import type { ScopeRules } from '../access/scope-rules.ts'
 import { registerApi } from '../api/app.ts'
 import { createEdgeHub, type EdgeHub } from '../api/edge/edge-hub.ts'
@@ -254,7 +255,9 @@ export async function startHub(input: HubInput): Promise<Hub> {
 /** With one of them, every log-in of the service would end in `invalid_scope`. */
 function refuseUnknownScopes(config: Config, rules: ScopeRules): void {
   for (const { name, oauthClientAllowedScopes } of config.JupyterHub.services) {
-    const unknown = oauthClientAllowedScopes.filter((scope) => !rules.isScope(scope))
+    const unknown = oauthClientAllowedScopes.filter(
+      (scope) => !rules.isScope(scope) && !isIdentityScope(scope),
+    )
     if (unknown.length === 0) continue
     throw new ConfigError(
       `JupyterHub.services: '${name}': oauth_client_allowed_scopes names what is no scope: ` +

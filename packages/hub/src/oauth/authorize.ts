@@ -11,6 +11,7 @@ import { listTokensOfUser } from '../storage/tokens.ts'
 import type { RequestIdentity } from '../web/identify.ts'
 import { renderPage } from '../web/layout.ts'
 import {
+  type AuthorizeCheck,
   type AuthorizeRequest,
   checkAuthorizeRequest,
   errorRedirect,
@@ -18,7 +19,12 @@ import {
 } from './authorize-request.ts'
 import { needsConfirmation, renderConfirmation } from './confirmation.ts'
 import { formOf } from './form-body.ts'
-import { parseForm } from './form.ts'
+import { type FormFields, parseForm } from './form.ts'
+import {
+  isAuthenticationRequest,
+  isTooOld,
+  readAuthenticationRequest,
+} from './oidc/authentication-request.ts'
 import type { OAuthDeps } from './routes.ts'
 import { resolveGrant } from './scopes.ts'
 
@@ -50,27 +56,56 @@ export async function answerAuthorize(
 ): Promise<string> {
   const { request, reply } = exchange
   const user = identity.principal
+  const query = parseForm(queryOf(request))
   if (user?.kind !== 'user') {
     if (request.method !== 'GET') throw new HubError('forbidden')
-    return redirect(reply, loginUrl(deps, request.url))
+    return redirect(reply, (await silentRefusal(deps, query)) ?? loginUrl(deps, request.url))
   }
-  const checked = await checkAuthorizeRequest(parseForm(queryOf(request)), {
-    findClient: (id) => findOAuthClient(deps.store.db, id),
-    requirePkce: deps.requirePkce,
-  })
+  const checked = await checkRequest(deps, query)
   if (checked.kind === 'refused') throw new HubError('bad_request', { message: checked.message })
   if (checked.kind === 'redirect') return redirect(reply, errorRedirect(checked, checked.error))
+  const openId = openIdRequest(query, checked.request)
+  if (openId !== undefined && 'error' in openId) {
+    return redirect(reply, errorRedirect(checked.request, openId))
+  }
+  if (openId !== undefined && isTooOld(openId, identity.signedInAt, deps.now())) {
+    return redirect(reply, errorRedirect(checked.request, { error: 'login_required' }))
+  }
   const confirmed = request.method === 'POST' ? postedScopes(request) : undefined
   const grant = await decideGrant(deps, { request: checked.request, user, confirmed })
   if (grant === undefined) {
     return redirect(reply, errorRedirect(checked.request, { error: 'invalid_scope' }))
   }
-  if (confirmed === undefined && (await mustAsk(deps, grant))) {
-    return askUser(deps, { exchange, identity, grant })
+  if (confirmed === undefined && (openId?.askAgain === true || (await mustAsk(deps, grant)))) {
+    if (openId?.silent !== true) return askUser(deps, { exchange, identity, grant })
+    return redirect(reply, errorRedirect(checked.request, { error: 'consent_required' }))
   }
-  const code = await issueCode(deps, grant, identity)
+  const code = await issueCode(deps, { grant, identity, nonce: openId?.nonce ?? null })
   if (code === undefined) return redirect(reply, loginUrl(deps, request.url))
   return redirect(reply, redirectWith(checked.request, [['code', code]]))
+}
+
+function checkRequest(deps: OAuthDeps, query: FormFields | undefined): Promise<AuthorizeCheck> {
+  return checkAuthorizeRequest(query, {
+    findClient: (id) => findOAuthClient(deps.store.db, id),
+    requirePkce: deps.requirePkce,
+  })
+}
+
+function openIdRequest(query: FormFields | undefined, { scopes, client }: AuthorizeRequest) {
+  if (query === undefined || !isAuthenticationRequest(scopes, client)) return undefined
+  return readAuthenticationRequest(query)
+}
+
+/** Where a stranger is sent whom an OpenID Connect client does not want to be asked to sign in. */
+async function silentRefusal(
+  deps: OAuthDeps,
+  query: FormFields | undefined,
+): Promise<string | undefined> {
+  if (query?.get('prompt') !== 'none') return undefined
+  const checked = await checkRequest(deps, query)
+  if (checked.kind !== 'ok' || openIdRequest(query, checked.request) === undefined) return undefined
+  return errorRedirect(checked.request, { error: 'login_required' })
 }
 
 /**
@@ -150,10 +185,10 @@ function askUser(
 /** @returns `undefined` when the browser session ended while the request was answered */
 async function issueCode(
   deps: OAuthDeps,
-  grant: Grant,
-  identity: RequestIdentity,
+  input: { grant: Grant; identity: RequestIdentity; nonce: string | null },
 ): Promise<string | undefined> {
-  const { request, user, scopes } = grant
+  const { identity, nonce } = input
+  const { request, user, scopes } = input.grant
   const { sessionId = '', signedInAt = null } = identity
   const code = newOAuthSecret()
   const now = deps.now()
@@ -169,7 +204,7 @@ async function issueCode(
       scopes,
       codeChallenge: request.challenge?.challenge ?? null,
       codeChallengeMethod: request.challenge?.method ?? null,
-      nonce: null,
+      nonce,
       signedInAt,
       expiresAt,
     })

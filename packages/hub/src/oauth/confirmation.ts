@@ -70,6 +70,10 @@ function describe(scope: string, username: string): string {
     'read:users:groups': 'Read which groups you are in',
     'access:servers': 'Open servers that you may open',
     'access:services': 'Open services that you may open',
+    openid: 'Know who you are at each visit',
+    profile: 'Read your profile',
+    email: 'Read your e-mail address',
+    groups: 'Read which groups you are in',
     inherit: `Do everything that ${username} may do`,
   }
   return texts[base] ?? (filter === undefined ? 'Use:' : 'Use, within limits:')

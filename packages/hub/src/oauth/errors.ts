@@ -8,10 +8,15 @@ export interface OAuthError {
 }
 
 export type OAuthErrorCode =
+  | 'account_selection_required'
+  | 'consent_required'
   | 'invalid_client'
   | 'invalid_grant'
   | 'invalid_request'
   | 'invalid_scope'
+  | 'login_required'
+  | 'request_not_supported'
+  | 'request_uri_not_supported'
   | 'unauthorized_client'
   | 'unsupported_grant_type'
   | 'unsupported_response_type'

@@ -9,8 +9,13 @@ import { decorateIdentity, type Sessions } from '../web/identify.ts'
 import { setPageHeaders } from '../web/layout.ts'
 import type { WebSettings } from '../web/web-deps.ts'
 import { answerAuthorize } from './authorize.ts'
+import { basicCredentials } from './basic-credentials.ts'
 import { ClientAuthenticator } from './client-authentication.ts'
 import { formOf, useFormParser } from './form-body.ts'
+import { createIdToken } from './oidc/id-token.ts'
+import { issuerOf } from './oidc/issuer.ts'
+import { registerOpenIdConnect } from './oidc/routes.ts'
+import { SigningKeys } from './oidc/signing-keys.ts'
 import { exchangeCode, type ExchangeResult } from './token.ts'
 
 export interface OAuthDeps {
@@ -38,7 +43,13 @@ export async function registerOAuth(app: FastifyInstance, deps: OAuthDeps): Prom
   decorateIdentity(app)
   const prefix = `${deps.settings.hubPrefix}api/oauth2/`
   await app.register(async (pages) => registerAuthorize(pages, `${prefix}authorize`, deps))
-  await app.register(async (api) => registerToken(api, `${prefix}token`, deps))
+  const { store, now, sessions } = deps
+  const keys = new SigningKeys({ store, now, cookieSecret: sessions.config.cookieSecret })
+  await app.register(async (api) => {
+    prepareApi(api, deps)
+    registerToken(api, { url: `${prefix}token`, deps, keys })
+    registerOpenIdConnect(api, deps, keys)
+  })
 }
 
 function registerAuthorize(app: FastifyInstance, url: string, deps: OAuthDeps): void {
@@ -63,9 +74,8 @@ function registerAuthorize(app: FastifyInstance, url: string, deps: OAuthDeps): 
   })
 }
 
-function registerToken(app: FastifyInstance, url: string, deps: OAuthDeps): void {
-  const { settings, sessions, now } = deps
-  const authenticator = new ClientAuthenticator(deps.store, now)
+function prepareApi(app: FastifyInstance, deps: OAuthDeps): void {
+  const { settings } = deps
   useFormParser(app)
   app.addHook('onRequest', async (_request, reply) => {
     setPageHeaders(reply, settings)
@@ -77,6 +87,14 @@ function registerToken(app: FastifyInstance, url: string, deps: OAuthDeps): void
     return payload
   })
   app.setErrorHandler((error, request, reply) => sendApiError(error, request, reply))
+}
+
+function registerToken(
+  app: FastifyInstance,
+  { url, deps, keys }: { url: string; deps: OAuthDeps; keys: SigningKeys },
+): void {
+  const { sessions, store, now } = deps
+  const authenticator = new ClientAuthenticator(store, now)
   app.options(url, (_request, reply) => reply.send(''))
   app.route({
     method: ['GET', ...otherMethods],
@@ -96,11 +114,16 @@ function registerToken(app: FastifyInstance, url: string, deps: OAuthDeps): void
     request.identity = identity
     sessions.checkXsrf(request, identity, 'api')
     const result = await exchangeCode(formOf(request), {
-      store: deps.store,
+      store,
       authenticator,
       address: identity.clientIp,
       tokenExpiresInSeconds: deps.tokenExpiresInSeconds,
       requirePkce: deps.requirePkce,
+      basic: basicCredentials(request),
+      idTokenFor: (code, accessToken) => {
+        const issuer = issuerOf(request, sessions.config)
+        return createIdToken({ code, accessToken, issuer, now: now() }, { store, keys })
+      },
       now,
     })
     return sendExchange(reply, result)

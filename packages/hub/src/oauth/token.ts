@@ -1,9 +1,11 @@
+import { allowsOpenId } from '../domain/identity-scopes.ts'
 import type { OAuthClient, OAuthCode } from '../domain/records.ts'
 import { holdBrowserSession } from '../storage/browser-sessions.ts'
 import { consumeOAuthCode, findOAuthClient, findOAuthCode } from '../storage/oauth.ts'
 import type { Store } from '../storage/store.ts'
 import { newOAuthSecret } from '../storage/token-hash.ts'
 import { createToken } from '../storage/tokens.ts'
+import type { BasicCredentials } from './basic-credentials.ts'
 import type { ClientAuthenticator } from './client-authentication.ts'
 import type { OAuthError } from './errors.ts'
 import type { FormFields } from './form.ts'
@@ -17,6 +19,8 @@ export interface TokenAnswer {
   readonly token_type: 'Bearer'
   /** Raw scopes, separated by spaces. */
   readonly scope: string
+  /** Signed statement about the user; of OpenID Connect requests only. */
+  readonly id_token?: string
 }
 
 export type ExchangeResult =
@@ -31,6 +35,10 @@ export interface ExchangeOptions {
   /** Lifetime of the token; 0 is for ever. */
   readonly tokenExpiresInSeconds: number
   readonly requirePkce: boolean
+  /** Client id and secret of an `Authorization: Basic` header. */
+  readonly basic?: BasicCredentials | undefined
+  /** Makes the ID token of an OpenID Connect request. */
+  readonly idTokenFor: (code: OAuthCode, accessToken: string) => Promise<string | undefined>
   readonly now: () => Date
 }
 
@@ -82,12 +90,14 @@ async function authenticate(
   form: FormFields,
   options: ExchangeOptions,
 ): Promise<OAuthClient | ExchangeResult> {
-  const clientId = form.get('client_id') ?? ''
+  const { clientId, secret, isBasic } = credentialsOf(form, options.basic)
   const client = clientId === '' ? undefined : await findOAuthClient(options.store.db, clientId)
+  // In JupyterHub the header plays no part: it counts where OpenID Connect is spoken.
+  const isMeant = !isBasic || (client !== undefined && allowsOpenId(client.allowedScopes))
   const result = await options.authenticator.check({
     clientId,
     client,
-    secret: form.get('client_secret') ?? '',
+    secret: isMeant ? secret : '',
     address: options.address,
   })
   if (result.kind === 'throttled') return result
@@ -95,6 +105,15 @@ async function authenticate(
     return { kind: 'error', status: 401, error: { error: 'invalid_client' } }
   }
   return client
+}
+
+function credentialsOf(form: FormFields, basic: BasicCredentials | undefined) {
+  const clientId = form.get('client_id')
+  const secret = form.get('client_secret')
+  const isBasic =
+    basic !== undefined && secret === undefined && (clientId ?? basic.clientId) === basic.clientId
+  if (isBasic) return { ...basic, isBasic }
+  return { clientId: clientId ?? '', secret: secret ?? '', isBasic }
 }
 
 function checkCode(
@@ -130,6 +149,9 @@ async function issueToken(
   const { store, tokenExpiresInSeconds: lifetime } = options
   const now = options.now()
   const accessToken = newOAuthSecret()
+  const idToken = code.scopes.includes('openid')
+    ? await options.idTokenFor(code, accessToken)
+    : undefined
   const issued = await store.write(async (transaction) => {
     const session = { id: code.sessionId, userId: code.userId, now }
     // After a log-out nothing is given out any more for the session that it ended.
@@ -158,6 +180,7 @@ async function issueToken(
       ...(lifetime > 0 && { expires_in: lifetime }),
       token_type: 'Bearer',
       scope: code.scopes.join(' '),
+      ...(idToken !== undefined && { id_token: idToken }),
     },
   }
 }
