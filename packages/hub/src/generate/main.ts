@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { generateOpenApi } from '../cli/generate-openapi.ts'
+import { toBrowserClient } from './browser-client.ts'
 import { toCliReference } from './cli-reference.ts'
 import { type ApiDocument, toClientTypes } from './client-types.ts'
 import { toRestReference } from './rest-reference.ts'
@@ -16,6 +17,7 @@ async function* generateAll(): AsyncGenerator<readonly [file: string, text: stri
   const document = JSON.parse(openapi) as ApiDocument // our own document
   yield ['openapi/hub.v1.json', openapi]
   yield ['packages/client/src/generated.ts', toClientTypes(document)]
+  yield ['packages/hub/src/web/static/client.js', await toBrowserClient()]
   yield ['docs/reference/rest-api.md', toRestReference(document)]
   yield ['docs/reference/scopes.md', toScopeReference(document)]
   yield ['docs/reference/cli.md', toCliReference()]

@@ -52,7 +52,8 @@ export function renderPage(config: LayoutConfig, page: PageContent): string {
 <title>${page.title} - Orrery</title>
 <link rel="icon" href="${assetUrl(hubPrefix, 'favicon.svg')}" type="image/svg+xml">
 <link rel="stylesheet" href="${assetUrl(hubPrefix, 'hub.css')}">
-<script src="${assetUrl(hubPrefix, 'hub.js')}" defer></script>
+<link rel="modulepreload" href="${assetUrl(hubPrefix, 'client.js')}">
+<script type="module" src="${assetUrl(hubPrefix, 'hub.js')}"></script>
 </head>
 <body data-base-url="${hubPrefix}" data-prefix="${baseUrl}" data-user="${page.user?.name}" data-xsrf="${page.xsrfToken}"${data}>
 <a class="skip" href="#main">Skip to content</a>

@@ -197,7 +197,7 @@ describe('servers', () => {
     expect(started.headers['location']).toBe('/hub/spawn-pending/ada?next=%2Fuser%2Fada%2Flab')
     const pending = await browser.get('/hub/spawn-pending/ada')
     expect(pending.body).toContain('id="progress-bar"')
-    expect(pending.body).toContain('/hub/api/users/ada/server/progress?_xsrf=')
+    expect(pending.body).toContain('data-owner="ada" data-server-name=""')
     const server = await findServer(hub.store.db, 'ada', '')
     if (server === undefined) throw new Error('no server')
     const target = new URL('http://127.0.0.1:1')

@@ -238,6 +238,24 @@ describe('files', () => {
     expect(findAsset('css/style.min.css')).toBe(findAsset('hub.css'))
     expect(findAsset('constructor')).toBeUndefined()
   })
+
+  test("the pages' script brings the hub's client, both kept for good", async () => {
+    const page = await hub.app.inject('/hub/login')
+    const [, script = ''] = /<script type="module" src="([^"]+)"/.exec(page.body) ?? []
+    const hubScript = await hub.app.inject(script)
+    const [, client = ''] = / from '\.\/(client\.js\?v=[0-9a-f]{16})'/.exec(hubScript.body) ?? []
+    const clientScript = await hub.app.inject(`/hub/static/${client}`)
+    for (const answer of [hubScript, clientScript]) {
+      expect(answer.headers).toMatchObject({
+        'content-type': 'text/javascript; charset=utf-8',
+        'cache-control': 'max-age=315360000',
+      })
+    }
+    expect(page.body).toContain(`<link rel="modulepreload" href="/hub/static/${client}">`)
+    const source = Buffer.from(clientScript.body).toString('base64')
+    const loaded = (await import(`data:text/javascript;base64,${source}`)) as object
+    expect(loaded).toHaveProperty('createClient')
+  })
 })
 
 test('error pages give a stranger the XSRF cookie, and show who is signed in', async () => {

@@ -37,12 +37,6 @@ export function serverUrl(settings: WebSettings, username: string, serverName: s
   return urlOfServer(settings, username, serverName)
 }
 
-/** `{hub}api/users/U/server` or `…/servers/S`, as page scripts call it. */
-export function serverApiUrl(settings: WebSettings, username: string, serverName: string): string {
-  const user = `${settings.hubPrefix}api/users/${escapePathSegment(username)}`
-  return serverName === '' ? `${user}/server` : `${user}/servers/${escapePathSegment(serverName)}`
-}
-
 /** The user whose server a page is about. Unknown users look like hidden ones. */
 export async function getPageUser(exchange: Exchange, username: string): Promise<User> {
   const { viewer, deps } = exchange

@@ -48,10 +48,21 @@ function loadAssets(): Map<string, Asset> {
 
 function loadAsset(name: string): Asset {
   const file = new URL(name, folder)
-  const body = readFileSync(file)
+  const content = readFileSync(file)
+  const body = name.endsWith('.js') ? withVersionedImports(content) : content
   const hash = createHash('sha256').update(body).digest('hex').slice(0, 16)
   const contentType = contentTypes[extensionOf(name)] ?? 'application/octet-stream'
   return { body, contentType, modifiedAt: statSync(file).mtime, hash }
+}
+
+/** What a script imports carries the hash of its content too, so that both may be kept for good. */
+function withVersionedImports(script: Buffer): Buffer {
+  const text = script
+    .toString('utf8')
+    .replaceAll(/ from '\.\/([\w.-]+\.js)'/g, (_match, name: string) => {
+      return ` from './${name}?v=${loadAsset(name).hash}'`
+    })
+  return Buffer.from(text)
 }
 
 function extensionOf(name: string): string {

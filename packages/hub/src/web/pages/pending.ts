@@ -4,7 +4,7 @@ import { shorten } from '../../domain/names.ts'
 import type { SpawnFailure } from '../../domain/server-state.ts'
 import { html, trustedHtml } from '../html.ts'
 import { definePage, type Exchange, nextOf, page, redirect, signedIn, xsrf } from '../page-kit.ts'
-import { nextUrl, serverApiUrl, serverPageUrl, serverUrl } from '../server-pages.ts'
+import { nextUrl, serverPageUrl, serverUrl } from '../server-pages.ts'
 import type { WebDeps } from '../web-deps.ts'
 import { type PageTarget, readTarget, serverPagePath, type ViewerExchange } from './spawn.ts'
 
@@ -45,17 +45,14 @@ async function showPending(exchange: ViewerExchange): Promise<string> {
 }
 
 async function spawnPending(exchange: ViewerExchange, target: PageTarget): Promise<string> {
-  const { settings } = exchange.deps
   const xsrfToken = xsrf(exchange)
-  const api = serverApiUrl(settings, target.user.name, target.serverName)
-  const token = encodeURIComponent(xsrfToken)
   return page(exchange, {
     title: 'Your server is starting',
     xsrfToken,
     data: {
       page: 'spawn-pending',
-      'progress-url': `${api}/progress?_xsrf=${token}`,
-      'server-url': `${api}?_xsrf=${token}`,
+      owner: target.user.name,
+      'server-name': target.serverName,
     },
     main: html`<h1>Your server is starting</h1>
 <p>You will be sent on as soon as it is ready.</p>

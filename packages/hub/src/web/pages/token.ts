@@ -1,7 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { HubError } from '../../domain/errors.ts'
 import type { Token } from '../../domain/records.ts'
-import { escapePathSegment } from '../../domain/urls.ts'
 import { deleteTokens, hubClientId, listTokensOfUser } from '../../storage/tokens.ts'
 import { type Html, html } from '../html.ts'
 import {
@@ -44,11 +43,10 @@ async function showTokens(exchange: ViewerExchange): Promise<string> {
   )
   const xsrfToken = xsrf(exchange)
   const { settings } = deps
-  const api = `${settings.hubPrefix}api/users/${escapePathSegment(viewer.user.name)}/tokens`
   return page(exchange, {
     title: 'Tokens',
     xsrfToken,
-    data: { page: 'token', 'tokens-url': `${api}?_xsrf=${encodeURIComponent(xsrfToken)}` },
+    data: { page: 'token' },
     main: html`<h1>Tokens</h1>
 ${requestForm(settings)}
 <h2>API tokens</h2>

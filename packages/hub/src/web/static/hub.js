@@ -1,6 +1,9 @@
 // Page behaviour. Facts come from data attributes of <body>; everything else works without script.
+import { createClient } from './client.js'
+
 const facts = document.body.dataset
 const find = (id) => document.getElementById(id)
+const hub = createClient({ url: `${facts.baseUrl}api`, xsrf: facts.xsrf })
 
 // Names that customised pages and browser tests of existing deployments rely on.
 window.jhdata = {
@@ -11,7 +14,7 @@ window.jhdata = {
 }
 
 const pages = {
-  'spawn-pending': followProgress,
+  'spawn-pending': followStart,
   'not-running': offerLaunch,
   token: requestTokens,
   error: forgetRedirects,
@@ -19,52 +22,53 @@ const pages = {
 pages[facts.page]?.()
 window._jupyterhub_page_loaded = true
 
-function followProgress() {
-  const bar = find('progress-bar')
-  const log = find('progress-log')
-  const events = new EventSource(facts.progressUrl)
-
-  events.onmessage = (message) => {
-    const event = JSON.parse(message.data)
-    if (typeof event.progress === 'number') {
-      bar.value = event.progress
-      find('sr-progress').textContent = `${event.progress}% complete`
-    }
-    const text = event.message || ''
-    if (text !== '') {
-      find('progress-message').textContent = text
-      const item = document.createElement('li')
-      item.textContent = text
-      log.append(item)
-      log.scrollTop = log.scrollHeight
-    }
-    if (event.ready) {
-      events.close()
-      window.location.reload()
-    } else if (event.failed) {
-      events.close()
-      bar.classList.add('failed')
-      find('progress-details').open = true
-      find('stop-server-btn').hidden = true
-    }
-  }
-
-  // The browser connects again by itself unless the hub refused; then the page knows better.
-  events.onerror = () => {
-    if (events.readyState === EventSource.CLOSED) setTimeout(() => window.location.reload(), 3000)
-  }
-
+function followStart() {
+  const server = { user: facts.owner, server: facts.serverName }
+  const leaving = new AbortController()
   find('stop-server-btn').addEventListener('click', async (click) => {
     click.target.disabled = true
-    const problem = await send('DELETE', facts.serverUrl)
-    if (problem.ok) {
-      events.close()
+    const stopped = await hub.servers.stop(server)
+    if (stopped.ok) {
+      leaving.abort()
       window.location.assign(`${facts.baseUrl}home`)
       return
     }
     click.target.disabled = false
-    show('stop-error', problem.message)
+    show('stop-error', stopped.error.message)
   })
+  showEvents(hub.servers.progress(server, { signal: leaving.signal }), leaving.signal)
+}
+
+async function showEvents(events, signal) {
+  for await (const event of events) {
+    if (signal.aborted) return
+    showEvent(event)
+    if (event.kind === 'ready') window.location.reload()
+    // The page knows better than a stream that the hub refuses.
+    if (event.kind === 'lost') setTimeout(() => window.location.reload(), 3000)
+  }
+}
+
+function showEvent(event) {
+  const bar = find('progress-bar')
+  const percent = event.kind === 'progress' ? event.progress : 100
+  if (percent !== undefined && event.kind !== 'lost') {
+    bar.value = percent
+    find('sr-progress').textContent = `${percent}% complete`
+  }
+  if (event.message) {
+    const log = find('progress-log')
+    find('progress-message').textContent = event.message
+    const item = document.createElement('li')
+    item.textContent = event.message
+    log.append(item)
+    log.scrollTop = log.scrollHeight
+  }
+  if (event.kind === 'failed') {
+    bar.classList.add('failed')
+    find('progress-details').open = true
+    find('stop-server-btn').hidden = true
+  }
 }
 
 function offerLaunch() {
@@ -86,13 +90,13 @@ function requestTokens() {
     find('token-error').hidden = true
     const seconds = find('token-expiration-seconds').value
     const scopes = find('token-scopes').value.trim()
-    const result = await send('POST', facts.tokensUrl, {
+    const created = await hub.tokens.create(facts.user, {
       note: find('token-note').value || 'Requested via token page',
-      expires_in: seconds === '' ? null : Number(seconds),
-      ...(scopes !== '' && { scopes: scopes.split(/\s+/) }),
+      lifetimeMs: seconds === '' ? undefined : Number(seconds) * 1000,
+      scopes: scopes === '' ? undefined : scopes.split(/\s+/),
     })
-    if (!result.ok) return show('token-error', result.message)
-    find('token-result').textContent = result.body.token
+    if (!created.ok) return show('token-error', created.error.message)
+    find('token-result').textContent = created.value.token
     find('token-area').hidden = false
   })
 }
@@ -102,22 +106,6 @@ function forgetRedirects() {
   if (!url.searchParams.has('redirects')) return
   url.searchParams.delete('redirects')
   window.history.replaceState({}, '', url)
-}
-
-async function send(method, url, body) {
-  try {
-    const response = await fetch(url, {
-      method,
-      headers: { 'Content-Type': 'application/json', Accept: 'application/json' },
-      ...(body && { body: JSON.stringify(body) }),
-    })
-    const text = await response.text()
-    const answer = text.startsWith('{') ? JSON.parse(text) : {}
-    if (response.ok) return { ok: true, body: answer }
-    return { ok: false, message: answer.message || `The hub answered ${response.status}.` }
-  } catch {
-    return { ok: false, message: 'The hub could not be reached. Try again in a moment.' }
-  }
 }
 
 function show(id, message) {
