@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest'
 import { TestInstallation } from '../support/hub-process.ts'
 import { freePort } from '../support/postgres.ts'
 import { createPostgresDatabase, type TestDatabase } from '../support/stores.ts'
@@ -11,6 +11,8 @@ import { createPostgresDatabase, type TestDatabase } from '../support/stores.ts'
 const script = fileURLToPath(new URL('../support/tiny-service.mjs', import.meta.url))
 const token = 'services-test-token-0123456789'
 const installations: TestInstallation[] = []
+// Several starts of whole hubs, and a lease that has to run out.
+vi.setConfig({ testTimeout: 90_000 })
 let folder: string
 
 beforeEach(async () => {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest'
 import { findServiceRun, putServiceRun } from '../../src/storage/service-runs.ts'
 import { openStore } from '../../src/storage/open.ts'
 import type { Store } from '../../src/storage/store.ts'
@@ -7,10 +7,10 @@ import { describeStores } from '../support/stores.ts'
 import { isAlive, ServiceKit } from './service-kit.ts'
 
 let kit: ServiceKit
+vi.setConfig({ testTimeout: 60_000 })
 beforeEach(async () => {
   kit = await ServiceKit.create()
 })
-afterEach(() => kit.close())
 
 /** A process of the service with its stored run, and no hub: as after a crash of it. */
 async function runWithoutHub(store: Store): Promise<number> {
@@ -28,6 +28,8 @@ async function runWithoutHub(store: Store): Promise<number> {
 }
 
 describeStores('processes that a killed hub left', (open) => {
+  afterEach(() => kit.close()) // before the store, which closes after it
+
   test('the next hub takes its service over', async () => {
     const store = await open()
     const pid = await runWithoutHub(store)
@@ -65,6 +67,7 @@ describeStores('processes that a killed hub left', (open) => {
     await kit.until(() => kit.pidsIn('tiny.starts').length === 2)
     expect(kit.pidsIn('tiny.starts')[0]).toBe(pid)
     process.kill(pid, 'SIGKILL') // which this hub cannot know as its own any more
+    await kit.until(() => !isAlive(pid))
   })
 })
 
@@ -95,6 +98,7 @@ describe.skipIf(inject('postgresUrl') === '')('a lease that goes to another hub'
     expect(kit.pidsIn('tiny.ends')).toEqual([])
     expect(isAlive(pid)).toBe(true)
     process.kill(pid, 'SIGKILL')
+    await kit.until(() => !isAlive(pid))
   })
 
   test('ends the process here, when the other hub has one of its own', async () => {

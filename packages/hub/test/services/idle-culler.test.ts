@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { TestInstallation } from '../support/hub-process.ts'
 import { findPythonWith } from '../support/python.ts'
 
@@ -7,6 +7,7 @@ const python = findPythonWith('jupyterhub_idle_culler', 'jupyterhub')
 const tinyServer = fileURLToPath(new URL('../support/tiny-server.mjs', import.meta.url))
 const token = 'idle-culler-test-token-0123456789'
 let orrery: TestInstallation | undefined
+vi.setConfig({ testTimeout: 90_000 }) // a whole hub, and a server that has to idle for a while
 
 beforeEach((context) => {
   if (python === undefined) context.skip('no Python with jupyterhub-idle-culler on the PATH')

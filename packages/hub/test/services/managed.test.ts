@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createPrincipals } from '../../src/access/principals.ts'
 import { createScopeRules } from '../../src/access/rbac-rules.ts'
 import { localProcessDefaults } from '../../src/spawners/local-process/options.ts'
@@ -12,12 +12,14 @@ import { describeStores } from '../support/stores.ts'
 import { ServiceKit } from './service-kit.ts'
 
 let kit: ServiceKit
+vi.setConfig({ testTimeout: 60_000 })
 beforeEach(async () => {
   kit = await ServiceKit.create()
 })
-afterEach(() => kit.close())
 
 describeStores('managed services', (open) => {
+  afterEach(() => kit.close()) // before the store, which closes after it
+
   test('get the environment of the contract, and nothing else of the hub', async () => {
     const store = await open()
     const port = await freePort()

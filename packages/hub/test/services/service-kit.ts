@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -36,9 +36,14 @@ export class ServiceKit {
     return new ServiceKit(folder)
   }
 
+  /** To be called while the store is open: services end with their hub. Fails if one did not. */
   async close(): Promise<void> {
     for (const services of this.#started.splice(0)) await services.stop()
+    const files = (await readdir(this.folder)).filter((name) => name.endsWith('.starts'))
+    const left = files.flatMap((file) => this.pidsIn(file)).filter(isAlive)
+    for (const pid of left) process.kill(pid, 'SIGKILL')
     await rm(this.folder, { recursive: true, force: true })
+    if (left.length > 0) throw new Error(`left running: ${left.join()}; ${this.log.join('\n')}`)
   }
 
   service(changes: Partial<ManagedService> = {}): ManagedService {
