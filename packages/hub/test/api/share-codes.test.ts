@@ -64,13 +64,10 @@ describeStores('share codes', (open) => {
     await start()
     const bob = await hub.callerWith(['self'], 'bob')
     const cases: [Caller, string, unknown, number][] = [
-      ...[60, '60', '60.0', 60.0, 31_536_000].map((seconds): [Caller, string, unknown, number] => [
-        alice,
-        'n1',
-        { expires_in: seconds },
-        200,
-      ]),
-      ...[59, 60.5, 'x', '', null, true, 31_536_001, [60]].map(
+      ...[60, '60', '60.0', '1_000', 60.0, 31_536_000].map(
+        (seconds): [Caller, string, unknown, number] => [alice, 'n1', { expires_in: seconds }, 200],
+      ),
+      ...[59, 60.5, 'x', '_60', '6__0', '', null, true, 31_536_001, [60]].map(
         (seconds): [Caller, string, unknown, number] => [alice, 'n1', { expires_in: seconds }, 400],
       ),
       [alice, 'n1', undefined, 200],

@@ -78,6 +78,9 @@ describeStores('shares', (open) => {
     })
     expect(await scopesOf(bob)).toEqual(both)
     await alice('POST /shares/alice/', { group: 'g1' })
+    // The default server is what it was before somebody shared it.
+    const own = (await alice('GET /users/alice/server')).json<object>()
+    expect(own).toMatchObject({ name: '', display_name: '', stopped: true })
     const lists: [Caller, string, number][] = [
       [alice, 'GET /shares/alice', 2],
       [alice, 'GET /shares/alice/n1', 1],

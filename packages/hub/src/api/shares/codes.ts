@@ -76,11 +76,13 @@ export async function removeShareCodes(
   })
 }
 
-/** Whole seconds, as a number or as its text. @throws HubError `bad_request` */
+/** Whole seconds, as a number or as its text (`"1_000"` too). @throws HubError `bad_request` */
 function readExpiry(expiresIn: number | string | undefined): number {
   if (expiresIn === undefined) return defaultExpirySeconds
-  const isNumeric = typeof expiresIn === 'number' || /^\s*\+?\d{1,12}(\.0*)?\s*$/.test(expiresIn)
-  const seconds = isNumeric ? Number(expiresIn) : Number.NaN
+  const isNumeric =
+    typeof expiresIn === 'number' || /^\s*\+?\d{1,3}(_?\d){0,9}(\.0*)?\s*$/.test(expiresIn)
+  const text = String(expiresIn).replaceAll('_', '')
+  const seconds = isNumeric ? Number(text) : Number.NaN
   if (!Number.isInteger(seconds) || seconds < minExpirySeconds || seconds > maxExpirySeconds) {
     throw new HubError('bad_request', {
       message: `body.expires_in must be a whole number from ${minExpirySeconds} to ${maxExpirySeconds}`,

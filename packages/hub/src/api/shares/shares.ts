@@ -110,7 +110,7 @@ export async function ensureSharedServer(
   if (server !== undefined) return server
   const owner = address.server === '' ? await findUser(transaction.db, address.owner) : undefined
   if (owner === undefined) throw noSuchServer(address)
-  return ensureServer(transaction, { userId: owner.id, name: '', displayName: null }, now)
+  return ensureServer(transaction, { userId: owner.id, name: '', displayName: '' }, now)
 }
 
 function noSuchServer({ owner, server }: Pick<ShareAddress, 'owner' | 'server'>): HubError {
