@@ -1,13 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import type { Duplex } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
+import type { AddressInfo, Server } from 'node:net'
 import { RoutingTable } from '../routing-table.ts'
 import type { EdgeLog, ForwardOptions } from './context.ts'
-import { createUpstreamAgent } from './forward.ts'
-import { createPublicServer } from './public-server.ts'
+import { PublicServer } from './public-server.ts'
 import type { PublicServerOptions } from './public-server.ts'
 import { createRestApi } from './rest-api.ts'
 import { SnapshotWriter, loadSnapshotFile } from './snapshot-file.ts'
@@ -59,14 +55,12 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
           log,
         })
   const onChange = (): void => writer?.schedule()
-  const agent = createUpstreamAgent()
   const context = { table, options: options.forward, log }
-  const { server, tunnels } = createPublicServer(context, agent, options)
+  const front = new PublicServer(context, options)
   const api = createRestApi(context, { token: options.token, onChange })
-  const port = await listen(server, options.publicListen)
+  const port = await listen(front.listener, options.publicListen)
   const apiPort = await listen(api, options.apiListen).catch(async (error: unknown) => {
-    await closeNow(server, tunnels)
-    await agent.destroy()
+    await front.close(0)
     throw error
   })
   if (options.hubUrls.length > 0) {
@@ -78,17 +72,13 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     port,
     apiPort,
     async close(drainMs) {
-      const closed = [once(server, 'close'), once(api, 'close')]
-      server.close()
+      const closed = once(api, 'close')
       api.close()
-      server.closeIdleConnections()
       api.closeAllConnections()
-      await waitForRequests({ server, tunnels, drainMs })
-      closeConnections(server, tunnels)
-      await Promise.all(closed)
+      await front.close(drainMs)
+      await closed
       await subscription?.close()
       await writer?.close()
-      await agent.destroy()
     },
   }
 }
@@ -109,37 +99,4 @@ async function listen(server: Server, { ip, port }: Listen): Promise<number> {
   server.listen({ port, ...(ip === undefined ? {} : { host: ip }) })
   await once(server, 'listening')
   return (server.address() as AddressInfo).port
-}
-
-async function closeNow(server: Server, tunnels: ReadonlySet<Duplex>): Promise<void> {
-  const closed = once(server, 'close')
-  server.close()
-  closeConnections(server, tunnels)
-  await closed
-}
-
-function closeConnections(server: Server, tunnels: ReadonlySet<Duplex>): void {
-  for (const tunnel of tunnels) tunnel.destroy()
-  server.closeAllConnections()
-}
-
-/** Resolves when nothing but tunnels is open, or after `drainMs`. */
-async function waitForRequests(options: {
-  readonly server: Server
-  readonly tunnels: ReadonlySet<Duplex>
-  readonly drainMs: number
-}): Promise<void> {
-  const { server, tunnels, drainMs } = options
-  const pollMs = 20
-  for (const endsAt = performance.now() + drainMs; performance.now() < endsAt; ) {
-    // Counted at one instant. The server no longer counts a tunnel that is destroyed, though the
-    // set holds it until its 'close': taken for open, it would hide a request.
-    const openTunnels = [...tunnels].filter((tunnel) => !tunnel.destroyed).length
-    const open = await new Promise<number>((resolve) =>
-      server.getConnections((error, count) => resolve(error === null ? count : 0)),
-    )
-    if (open <= openTunnels) return
-    server.closeIdleConnections()
-    await sleep(Math.min(pollMs, drainMs))
-  }
 }

@@ -1,81 +1,77 @@
 import { readFile } from 'node:fs/promises'
-import { STATUS_CODES } from 'node:http'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { request } from 'undici'
-import type { EdgeContext } from './context.ts'
-
-export interface ProxyFailure {
-  readonly code: 404 | 500 | 503
-  /** The hub itself does not answer: asking it for an error page would be in vain. */
-  readonly isHubDown: boolean
-}
+import type { ForwardOptions } from './context.ts'
+import type { ProxyFailure } from './http1/asker.ts'
+import { reasonOf } from './http1/local-answer.ts'
+import type { LocalAnswer } from './http1/local-answer.ts'
 
 const errorTargetTimeoutMs = 10_000
+/** Larger error pages are replaced by the built-in ones. */
+const maxPageBytes = 1024 * 1024
 const texts = {
   404: 'There is nothing at this address.',
   500: 'The proxy could not handle this request.',
   503: 'The server does not answer. It may be starting or stopped.',
 } as const
 
-/** Answers for a request that could not be forwarded. Source: contract proxy §7. */
-export async function answerFailure(
-  context: EdgeContext,
-  exchange: { readonly req: IncomingMessage; readonly res: ServerResponse },
+/**
+ * The answer for a request that could not be forwarded; never rejects.
+ * Source: contract proxy §7.
+ * @param asked - target of the request, as it was sent.
+ * @param accept - its `Accept`.
+ */
+export async function loadFailurePage(
+  options: Pick<ForwardOptions, 'errorTarget' | 'errorPath'>,
   failure: ProxyFailure,
-): Promise<void> {
-  const { req, res } = exchange
-  if (res.headersSent || res.destroyed) {
-    res.destroy()
-    return
-  }
-  // The rest of an unread body must not be taken for the next request.
-  if (!req.complete) res.setHeader('Connection', 'close')
-  if (failure.isHubDown) return answerHubDown(req, res)
-  const { errorTarget, errorPath } = context.options
+  { asked, accept }: { readonly asked: string; readonly accept: string },
+): Promise<LocalAnswer> {
+  const { code } = failure
+  if (failure.isHubDown) return hubDown(asked, accept)
+  const { errorTarget, errorPath } = options
   if (errorTarget !== undefined) {
-    if (await relayErrorTarget(errorTarget, exchange, failure.code)) return
+    const relayed = await askErrorTarget(errorTarget, code, asked)
+    if (relayed !== undefined) return relayed
   } else if (errorPath !== undefined) {
-    const file = await findErrorFile(errorPath, failure.code)
-    if (file !== undefined) return send(res, failure.code, file)
+    const file = await findErrorFile(errorPath, code)
+    if (file !== undefined) return answerWith(code, file)
   }
-  if (res.headersSent || res.destroyed) return
-  send(res, failure.code, page(STATUS_CODES[failure.code] ?? '', texts[failure.code]))
+  return answerWith(code, page(reasonOf(code), texts[code]))
 }
 
-function answerHubDown(req: IncomingMessage, res: ServerResponse): void {
-  res.setHeader('Retry-After', '2')
-  const accept = req.headers.accept ?? ''
-  const isApi = accept.includes('json') || /\/api(?:[/?]|$)/.test(req.url ?? '')
-  if (!isApi)
-    return send(res, 503, page('The hub is restarting…', 'This page tries again by itself.'))
+function hubDown(asked: string, accept: string): LocalAnswer {
+  const isApi = accept.includes('json') || /\/api(?:[/?]|$)/.test(asked)
   const body = JSON.stringify({ status: 503, message: 'The hub is restarting. Try again shortly.' })
-  send(res, 503, body, 'application/json')
+  const answer = isApi
+    ? answerWith(503, body, 'application/json')
+    : answerWith(503, page('The hub is restarting…', 'This page tries again by itself.'))
+  return { ...answer, headers: [['Retry-After', '2'], ...answer.headers] }
 }
 
-async function relayErrorTarget(
+async function askErrorTarget(
   errorTarget: string,
-  { req, res }: { readonly req: IncomingMessage; readonly res: ServerResponse },
   code: number,
-): Promise<boolean> {
+  asked: string,
+): Promise<LocalAnswer | undefined> {
   const base = errorTarget.endsWith('/') ? errorTarget : `${errorTarget}/`
   try {
-    const answer = await request(`${base}${code}?url=${encodeURIComponent(req.url ?? '')}`, {
+    const answer = await request(`${base}${code}?url=${encodeURIComponent(asked)}`, {
       signal: AbortSignal.timeout(errorTargetTimeoutMs),
     })
-    const headers: Record<string, string> = {}
-    for (const name of ['content-type', 'content-encoding']) {
-      const value = answer.headers[name]
-      if (typeof value === 'string') headers[name] = value
+    const parts: Buffer[] = []
+    let size = 0
+    for await (const part of answer.body as AsyncIterable<Buffer>) {
+      size += part.length
+      if (size > maxPageBytes) return undefined
+      parts.push(part)
     }
-    res.writeHead(code, headers)
-    await pipeline(answer.body, res)
-    return true
+    const headers = ['content-type', 'content-encoding'].flatMap((name) => {
+      const value = answer.headers[name]
+      return typeof value === 'string' ? [[name, value] as const] : []
+    })
+    return { status: code, headers, body: Buffer.concat(parts) }
   } catch {
-    // Unreachable before the head was sent: the built-in page follows; later the answer is cut.
-    if (res.headersSent) res.destroy()
-    return res.headersSent
+    return undefined
   }
 }
 
@@ -87,13 +83,15 @@ async function findErrorFile(directory: string, code: number): Promise<Buffer | 
   return undefined
 }
 
-function send(res: ServerResponse, code: number, body: string | Buffer, type = 'text/html'): void {
-  res.writeHead(code, {
-    'Content-Type': `${type}; charset=utf-8`,
-    'Content-Length': Buffer.byteLength(body),
-    'Cache-Control': 'no-store',
-  })
-  res.end(body)
+function answerWith(code: number, body: string | Buffer, type = 'text/html'): LocalAnswer {
+  return {
+    status: code,
+    headers: [
+      ['Content-Type', `${type}; charset=utf-8`],
+      ['Cache-Control', 'no-store'],
+    ],
+    body: Buffer.from(body),
+  }
 }
 
 function page(title: string, message: string): string {

@@ -1,113 +1,137 @@
-import { createServer } from 'node:http'
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Agent } from 'undici'
-import { decodePath, parseRequestTarget } from '../request-target.ts'
-import { hostSegment } from '../routespec.ts'
-import { maxHeadBytes } from './context.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ConnectionOptions } from 'node:tls'
 import type { EdgeContext } from './context.ts'
-import { answerFailure } from './errors.ts'
-import { forwardRequest, forwardUpgrade, refuseUpgrade } from './forward.ts'
-import type { Forwarding } from './forward.ts'
+import { loadFailurePage } from './errors.ts'
+import { openExchange } from './forward.ts'
+import type { Forwarder } from './forward.ts'
+import type { Peer } from './http1/asker.ts'
+import { ClientConnection } from './http1/client-connection.ts'
+import type { FrontServices } from './http1/client-connection.ts'
+import { Deadlines } from './http1/deadlines.ts'
+import { createHeadRules } from './http1/request-writer.ts'
+import { UpstreamPool } from './http1/upstream-pool.ts'
 
 export interface PublicServerOptions {
+  /** Time between two requests of a connection; 0 waits for ever. */
   readonly keepAliveTimeoutMs: number
   /** Idle time of a client socket; 0 waits for ever. */
   readonly timeoutMs: number
+  /** Time for the head of a request to come; a minute unless given. */
+  readonly headTimeoutMs?: number
+  /** Time for a connection to a target; ten seconds unless given. */
+  readonly connectTimeoutMs?: number
+  /** For https targets. */
+  readonly upstreamTls?: ConnectionOptions
 }
 
-/** The listener that proxies. */
-export function createPublicServer(
-  context: EdgeContext,
-  agent: Agent,
-  options: PublicServerOptions,
-): { readonly server: Server; readonly tunnels: Set<Duplex> } {
-  const tunnels = new Set<Duplex>()
-  const server = createServer({
-    maxHeaderSize: maxHeadBytes,
-    headersTimeout: 60_000,
-    // Slow uploads are legitimate; the head has its own limit.
-    requestTimeout: 0,
-    keepAliveTimeout: options.keepAliveTimeoutMs,
-    noDelay: true,
-  })
-  // Bytes bound the head; a count would drop headers silently.
-  server.maxHeadersCount = 0
-  server.timeout = options.timeoutMs
-  server.on('request', (req, res) => {
-    handleRequest(context, agent, { req, res }).catch((error: unknown) => {
-      context.log('error', `failed to answer: ${String(error)}`)
-      res.destroy()
-    })
-  })
-  server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
-    tunnels.add(socket)
-    socket.on('close', () => tunnels.delete(socket)).on('error', () => socket.destroy())
-    handleUpgrade(context, { req, socket, head })
-  })
-  return { server, tunnels }
+const defaultHeadTimeoutMs = 60_000
+const defaultConnectTimeoutMs = 10_000
+
+/** The listener that proxies, and the connections it accepted. */
+export class PublicServer {
+  /** Not listening until told to. */
+  readonly listener: Server
+  readonly forwarder: Forwarder
+  readonly #context: EdgeContext
+  readonly #options: PublicServerOptions
+  readonly #connections = new Set<ClientConnection>()
+  readonly #tunnels = new Set<Duplex>()
+  readonly #deadlines: Deadlines
+  readonly #services: FrontServices
+  #isDraining = false
+
+  constructor(context: EdgeContext, options: PublicServerOptions) {
+    this.#context = context
+    this.#options = options
+    this.#deadlines = new Deadlines(sweepIntervalMs(context, options))
+    const { upstreamTls: tls, connectTimeoutMs = defaultConnectTimeoutMs } = options
+    const deadlines = this.#deadlines
+    const pool = new UpstreamPool({ deadlines, connectTimeoutMs, ...(tls === undefined ? {} : { tls }) })
+    const rules = createHeadRules(context.options)
+    this.forwarder = { context, rules, pool, tunnels: this.#tunnels }
+    this.#services = this.#createServices()
+    this.listener = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
+      this.accept(socket),
+    )
+  }
+
+  /** Connections of clients that are open; tunnels are counted apart. */
+  get connectionCount(): number {
+    return this.#connections.size
+  }
+
+  get tunnelCount(): number {
+    return this.#tunnels.size
+  }
+
+  /**
+   * Serves HTTP/1.1 on any duplex of bytes that allows half-open use: a TCP or TLS socket, or what
+   * is behind a PROXY header.
+   * @param peer - who is at the other end, unless it is the socket's own peer.
+   */
+  accept(socket: Duplex, peer: Peer = this.peerOf(socket as Socket, false)): void {
+    const { timeoutMs } = this.#options
+    if (timeoutMs > 0) (socket as Socket).setTimeout(timeoutMs)
+    const connection = new ClientConnection(socket, peer, this.#services)
+    this.#connections.add(connection)
+    this.#deadlines.add(connection)
+  }
+
+  peerOf(socket: Pick<Socket, 'remoteAddress'>, isTls: boolean): Peer {
+    const address = (socket.remoteAddress ?? '').replace(/^::ffff:/i, '')
+    // A peer that has left has no address and is not believed.
+    const isTrusted = address !== '' && this.#context.options.isTrustedPeer(address)
+    return { address, isTrusted, isTls }
+  }
+
+  /** Stops accepting, lets requests finish within `drainMs`, then closes what is left. */
+  async close(drainMs: number): Promise<void> {
+    const closed = this.listener.listening ? once(this.listener, 'close') : undefined
+    this.#isDraining = true
+    this.listener.close()
+    for (const connection of this.#connections) if (connection.isIdle) connection.destroy()
+    const endsAt = performance.now() + drainMs
+    while (this.#connections.size > 0 && performance.now() < endsAt) {
+      await sleep(Math.min(20, drainMs))
+    }
+    for (const connection of this.#connections) connection.destroy()
+    for (const tunnel of this.#tunnels) tunnel.destroy()
+    await closed
+    this.forwarder.pool.close()
+    this.#deadlines.close()
+  }
+
+  #createServices(): FrontServices {
+    const { keepAliveTimeoutMs, headTimeoutMs = defaultHeadTimeoutMs } = this.#options
+    const isDraining = (): boolean => this.#isDraining
+    return {
+      keepAliveTimeoutMs,
+      headTimeoutMs,
+      get isDraining() {
+        return isDraining()
+      },
+      open: (request) => openExchange(this.forwarder, request),
+      failurePage: (failure, request, accept) =>
+        loadFailurePage(this.#context.options, failure, { asked: request.target, accept }),
+      onGone: (connection) => {
+        this.#connections.delete(connection)
+        this.#deadlines.delete(connection)
+      },
+    }
+  }
 }
 
-async function handleRequest(
-  context: EdgeContext,
-  agent: Agent,
-  exchange: { readonly req: IncomingMessage; readonly res: ServerResponse },
-): Promise<void> {
-  const { req, res } = exchange
-  if (req.url === '/_chp_healthz') {
-    res.writeHead(200, { 'Content-Type': 'application/json' }).end('{"status":"OK"}')
-    return
-  }
-  const found = findForwarding(context, req)
-  if (found === 400) {
-    res.writeHead(400, { Connection: 'close', 'Content-Length': 0 }).end()
-    return
-  }
-  if (typeof found === 'number') {
-    return answerFailure(context, exchange, { code: found, isHubDown: false })
-  }
-  try {
-    await forwardRequest(context, agent, { ...exchange, ...found })
-  } catch (error) {
-    if (res.destroyed) return
-    const { entry, owner, path } = found.route
-    const isHubDown = entry.data['hub'] === true || (path === '/' && owner !== 'api')
-    context.log('warn', `503 ${req.method} ${found.route.path}: ${String(error)}`)
-    await answerFailure(context, exchange, { code: 503, isHubDown })
-  }
-}
-
-function handleUpgrade(
-  context: EdgeContext,
-  exchange: { req: IncomingMessage; socket: Duplex; head: Buffer },
-): void {
-  const { req, socket } = exchange
-  const isWebSocket = req.headers.upgrade?.toLowerCase() === 'websocket'
-  const hasBody = req.headers['transfer-encoding'] ?? req.headers['content-length']
-  // Bytes of a body would be taken for frames.
-  if (req.method !== 'GET' || !isWebSocket || (hasBody ?? '0') !== '0') {
-    socket.destroy()
-    return
-  }
-  const found = findForwarding(context, req)
-  if (typeof found === 'number') refuseUpgrade(socket, found)
-  else forwardUpgrade(context, { ...exchange, ...found })
-}
-
-function findForwarding(context: EdgeContext, req: IncomingMessage): Forwarding | 400 | 404 | 500 {
-  const { table, options } = context
-  const hosts = req.headersDistinct['host'] ?? []
-  const path = parseRequestTarget(req.url ?? '')
-  if (path === undefined || hosts.length > 1) return 400
-  const decoded = decodePath(path.path)
-  if (decoded === undefined) return 500
-  const host = options.hostRouting ? hostSegment(req.headers.host) : undefined
-  if (options.hostRouting && host === undefined) return 404
-  const route = table.match(decoded, host)
-  if (route === undefined) return 404
-  const { target } = route.entry
-  if (target === undefined) return 500
-  const prefix =
-    host !== undefined && route.path !== '/' ? route.path.slice(host.length + 1) || '/' : route.path
-  return { route, target, path, prefix }
+/** A quarter of the shortest limit, so that none is overrun by much; half a second at most. */
+function sweepIntervalMs(context: EdgeContext, options: PublicServerOptions): number {
+  const limits = [
+    options.keepAliveTimeoutMs,
+    options.headTimeoutMs ?? defaultHeadTimeoutMs,
+    options.connectTimeoutMs ?? defaultConnectTimeoutMs,
+    context.options.proxyTimeoutMs,
+  ].filter((ms) => ms > 0)
+  return Math.max(10, Math.min(500, Math.min(...limits) / 4))
 }

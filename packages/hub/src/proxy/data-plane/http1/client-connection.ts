@@ -1,0 +1,480 @@
+import type { Duplex } from 'node:stream'
+import { bodyFraming } from './answer-head.ts'
+import type { AnswerHead } from './answer-head.ts'
+import { writeAnswerHead, writeUpgradeHead } from './answer-writer.ts'
+import type { Asker, Peer, ProxyFailure } from './asker.ts'
+import { ChunkedBody } from './chunked.ts'
+import { nowMs } from './deadlines.ts'
+import type { Exchange } from './exchange.ts'
+import { Fields } from './fields.ts'
+import { HeadReader, needsMore, tooLarge } from './head-reader.ts'
+import { reasonOf } from './local-answer.ts'
+import type { LocalAnswer } from './local-answer.ts'
+import { chunkedLength, parseRequestHead } from './request-head.ts'
+import type { RequestHead } from './request-head.ts'
+
+/** What a front needs of the server that accepted its connection. */
+export interface FrontServices {
+  readonly keepAliveTimeoutMs: number
+  readonly headTimeoutMs: number
+  /** Takes no more requests on connections that are open. */
+  readonly isDraining: boolean
+  /**
+   * Finds where a request goes and opens the exchange with its target; what it answers by itself
+   * comes as a value. The fields hold during the call only.
+   */
+  open(request: { head: RequestHead; fields: Fields; peer: Peer; asker: Asker }): Opened
+  /** Never rejects. */
+  failurePage(failure: ProxyFailure, request: RequestHead, accept: string): Promise<LocalAnswer>
+  /** The connection ended, or became a tunnel. */
+  onGone(connection: ClientConnection): void
+}
+
+export type Opened =
+  | { readonly kind: 'exchange'; readonly exchange: Exchange; readonly rewrite: Rewrite | undefined }
+  | { readonly kind: 'answer'; readonly answer: LocalAnswer }
+  | { readonly kind: 'failure'; readonly failure: ProxyFailure }
+  /** The connection is cut without an answer. */
+  | { readonly kind: 'cut' }
+
+type Rewrite = (location: string, status: number) => string
+
+const state = {
+  /** Between requests, or inside a head. */
+  head: 0,
+  /** The request's body comes. */
+  body: 1,
+  /** The request is complete, its answer is not. */
+  answer: 2,
+  /** What still comes is thrown away until the client closes. */
+  closing: 3,
+  /** The socket is closed or belongs to somebody else. */
+  gone: 4,
+} as const
+
+const answerFraming = { none: 0, raw: 1, chunk: 2 } as const
+
+/** Bytes of further requests that are kept while one is answered. */
+const maxStashBytes = 64 * 1024
+/** Below this, copying costs less than a second write. */
+const smallBytes = 12 * 1024
+/** For a client to read the last answer before the connection is closed. */
+const lingerMs = 2000
+/**
+ * A client that ended its side may wait for its answer, or be gone: only a write would tell. So long
+ * it is taken to wait, before and between bytes of the answer. nginx and Node give up at once.
+ */
+const halfClosedMs = { beforeAnswer: 5000, duringAnswer: 2000 } as const
+
+const fields = new Fields()
+
+const owner = Symbol('owner')
+interface OwnedSocket extends Duplex {
+  [owner]?: ClientConnection
+}
+
+/**
+ * A client's HTTP/1.1 connection: reads requests one after another, hands each to an exchange and
+ * writes its answer. Works on any duplex of bytes: TCP, TLS, behind a PROXY header.
+ * Hot path: row P9 of the bench (docs/decisions/0005-own-http1-path.md).
+ */
+export class ClientConnection implements Asker {
+  deadlineMs: number
+  readonly peer: Peer
+  readonly #socket: OwnedSocket
+  readonly #services: FrontServices
+  readonly #reader = new HeadReader()
+  #state: number = state.head
+  #isPumping = false
+  #isHalfClosed = false
+  /** The client does not read its answers: no further request is taken until it does. */
+  #isBlocked = false
+  #stash: Buffer | undefined
+  // Of the request under way.
+  #request: RequestHead | undefined
+  #exchange: Exchange | undefined
+  #rewrite: Rewrite | undefined
+  #bodyLeft = 0
+  #chunks: ChunkedBody | undefined
+  #wants100 = false
+  #isBodyPaused = false
+  // Of its answer.
+  #hasAnswered = false
+  #keepAlive = false
+  #framing: number = answerFraming.none
+  /** Text that waits to share a write with what follows. */
+  #held = ''
+
+  constructor(socket: Duplex, peer: Peer, services: FrontServices) {
+    this.#socket = socket
+    this.#socket[owner] = this
+    this.peer = peer
+    this.#services = services
+    this.deadlineMs = nowMs() + services.headTimeoutMs
+    socket.on('data', onData).on('drain', onDrain)
+    socket.on('end', onEnd).on('error', onError).on('close', onClose).on('timeout', onTimeout)
+  }
+
+  /** No request is under way. */
+  get isIdle(): boolean {
+    return this.#state === state.head && !this.#reader.isPartial
+  }
+
+  get takesChunks(): boolean {
+    return this.#request?.isHttp10 !== true
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  // --- What comes from the client ---
+
+  received(chunk: Buffer): void {
+    const mustWait = this.#state === state.answer || this.#isBlocked || this.#stash !== undefined
+    if (mustWait && this.#state < state.closing) this.#keep(chunk)
+    else if (this.#state < state.closing) this.#pump(chunk)
+  }
+
+  #keep(chunk: Buffer): void {
+    this.#stash = this.#stash === undefined ? chunk : Buffer.concat([this.#stash, chunk])
+    if (this.#stash.length > maxStashBytes) this.#socket.pause()
+  }
+
+  #pump(chunk: Buffer): void {
+    let at = 0
+    this.#isPumping = true
+    while (at < chunk.length && this.#state < state.answer && !this.#isBlocked) {
+      at = this.#state === state.head ? this.#takeHead(chunk, at) : this.#takeBody(chunk, at)
+    }
+    this.#isPumping = false
+    if (this.#state === state.body) this.#exchange?.flush()
+    if (this.#state <= state.answer && at < chunk.length) this.#keep(chunk.subarray(at))
+  }
+
+  #takeHead(chunk: Buffer, from: number): number {
+    const wasPartial = this.#reader.isPartial
+    const at = this.#reader.push(chunk, from)
+    if (at === needsMore) {
+      if (!wasPartial) this.deadlineMs = nowMs() + this.#services.headTimeoutMs
+      return chunk.length
+    }
+    if (at < 0) {
+      const isLine = at === tooLarge && this.#reader.isFirstLineOpen
+      this.#refuse(at === tooLarge ? (isLine ? 414 : 431) : 400)
+      return chunk.length
+    }
+    const head = parseRequestHead(this.#reader.text, this.#reader.end, fields)
+    if (typeof head === 'number') {
+      this.#refuse(head)
+      return chunk.length
+    }
+    this.#begin(head)
+    return at
+  }
+
+  #begin(head: RequestHead): void {
+    this.deadlineMs = 0
+    this.#request = head
+    this.#hasAnswered = false
+    this.#keepAlive = head.keepAlive && head.upgrade === ''
+    this.#bodyLeft = head.bodyLength
+    this.#chunks = undefined
+    this.#isBodyPaused = false
+    this.#state = head.bodyLength === 0 ? state.answer : state.body
+    if (head.bodyLength === chunkedLength) {
+      this.#chunks = new ChunkedBody({
+        output: 'wire',
+        allowExtensions: false,
+        sink: (bytes, from, to) => this.#sendBody(bytes, from, to),
+      })
+    }
+    const opened = this.#services.open({ head, fields, peer: this.peer, asker: this })
+    this.#wants100 = head.expectsContinue
+    switch (opened.kind) {
+      case 'exchange':
+        this.#exchange = opened.exchange
+        this.#rewrite = opened.rewrite
+        opened.exchange.start()
+        break
+      case 'answer':
+        this.#answerLocally(opened.answer)
+        break
+      case 'failure':
+        this.fail(opened.failure)
+        break
+      case 'cut':
+        this.#socket.destroy()
+        break
+    }
+  }
+
+  #takeBody(chunk: Buffer, from: number): number {
+    if (this.#chunks !== undefined) {
+      const at = this.#chunks.push(chunk, from)
+      if (at === -1) {
+        this.#exchange?.abort()
+        if (this.#hasAnswered) this.#socket.destroy()
+        else this.#refuse(400)
+        return chunk.length
+      }
+      if (this.#chunks.isDone) this.#endBody()
+      return at
+    }
+    const to = Math.min(chunk.length, from + this.#bodyLeft)
+    this.#bodyLeft -= to - from
+    this.#sendBody(chunk, from, to)
+    if (this.#bodyLeft === 0) this.#endBody()
+    return to
+  }
+
+  #sendBody(bytes: Buffer, from: number, to: number): void {
+    if (this.#exchange?.sendBody(bytes, from, to) !== false) return
+    this.#isBodyPaused = true
+    this.#socket.pause()
+  }
+
+  #endBody(): void {
+    if (this.#state !== state.body) return
+    this.#state = state.answer
+    this.#exchange?.endBody()
+  }
+
+  // --- What comes from the exchange ---
+
+  ready(): void {
+    if (!this.#wants100 || this.#hasAnswered) return
+    this.#wants100 = false
+    this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1')
+  }
+
+  interim(head: AnswerHead, answerFields: Fields): void {
+    if (this.#request?.isHttp10 === true) return
+    this.#socket.write(`${writeAnswerHead(head, answerFields, undefined)}\r\n`, 'latin1')
+  }
+
+  answer(head: AnswerHead, answerFields: Fields): void {
+    const isHttp10 = this.#request?.isHttp10 === true
+    this.#hasAnswered = true
+    this.#framing = answerFraming.none
+    let framingLine = ''
+    if (head.framing === bodyFraming.length) this.#framing = answerFraming.raw
+    else if (head.framing !== bodyFraming.none) {
+      if (isHttp10) {
+        this.#framing = answerFraming.raw
+        this.#keepAlive = false
+      } else {
+        const isChunked = head.framing === bodyFraming.chunked
+        this.#framing = isChunked ? answerFraming.raw : answerFraming.chunk
+        framingLine = 'Transfer-Encoding: chunked\r\n'
+      }
+    }
+    const text = writeAnswerHead(head, answerFields, this.#rewrite)
+    this.#held = `${text}${framingLine}${this.#connectionLines()}\r\n`
+  }
+
+  bytes(chunk: Buffer, from: number, to: number): boolean {
+    if (this.#isHalfClosed) this.deadlineMs = nowMs() + halfClosedMs.duringAnswer
+    const socket = this.#socket
+    const isEncoded = this.#framing === answerFraming.chunk
+    let before = this.#held
+    if (isEncoded) before += `${(to - from).toString(16)}\r\n`
+    this.#held = ''
+    if (before === '') return socket.write(chunk.subarray(from, to))
+    if (to - from < smallBytes) {
+      const after = isEncoded ? '\r\n' : ''
+      return socket.write(before + chunk.toString('latin1', from, to) + after, 'latin1')
+    }
+    socket.cork()
+    socket.write(before, 'latin1')
+    socket.write(chunk.subarray(from, to))
+    if (isEncoded) socket.write('\r\n', 'latin1')
+    socket.uncork()
+    return !socket.writableNeedDrain
+  }
+
+  flush(): void {
+    if (this.#held === '') return
+    this.#socket.write(this.#held, 'latin1')
+    this.#held = ''
+  }
+
+  end(trailers: string): void {
+    if (this.#framing === answerFraming.chunk) this.#held += `0\r\n${trailers}\r\n`
+    this.flush()
+    this.#finish()
+  }
+
+  fail(failure: ProxyFailure): void {
+    const request = this.#request
+    this.#exchange = undefined
+    if (request === undefined) return
+    // A client that waits to be told to go on is told the failure instead.
+    this.#wants100 = false
+    if (request.upgrade !== '') {
+      this.#refuse(failure.code)
+      return
+    }
+    // The rest of the body is thrown away meanwhile.
+    if (this.#isBodyPaused) this.resumeBody()
+    // The head is still where it was read, the fields may be another's.
+    parseRequestHead(this.#reader.text, this.#reader.end, fields)
+    this.#services.failurePage(failure, request, fields.find('accept') ?? '').then(
+      (answer) => {
+        if (this.#request === request && this.#state < state.closing) this.#answerLocally(answer)
+      },
+      () => this.#socket.destroy(),
+    )
+  }
+
+  cut(): void {
+    this.#exchange = undefined
+    this.#socket.destroy()
+  }
+
+  resumeBody(): void {
+    this.#isBodyPaused = false
+    this.#socket.resume()
+  }
+
+  upgrade(head: AnswerHead, answerFields: Fields): { socket: Duplex; early?: Buffer } {
+    const socket = this.#socket
+    const early = this.#stash
+    this.#release()
+    socket.off('data', onData).off('drain', onDrain).off('end', onEnd)
+    socket.off('error', onError).off('close', onClose).off('timeout', onTimeout)
+    delete socket[owner]
+    if ('setTimeout' in socket && typeof socket.setTimeout === 'function') socket.setTimeout(0)
+    socket.write(writeUpgradeHead(head, answerFields), 'latin1')
+    return { socket, ...(early === undefined ? {} : { early }) }
+  }
+
+  // --- Ends ---
+
+  #connectionLines(): string {
+    // Bytes of a body that is not read to its end would be taken for a request.
+    const isAhead = this.#isHalfClosed && this.#stash === undefined
+    if (this.#state !== state.answer || isAhead || this.#services.isDraining) this.#keepAlive = false
+    if (!this.#keepAlive) return 'Connection: close\r\n'
+    const seconds = Math.trunc(this.#services.keepAliveTimeoutMs / 1000)
+    const hint = seconds > 0 ? `Keep-Alive: timeout=${seconds}\r\n` : ''
+    return `Connection: keep-alive\r\n${hint}`
+  }
+
+  #answerLocally(answer: LocalAnswer): void {
+    this.#hasAnswered = true
+    const { status, headers, body } = answer
+    let head = `HTTP/1.1 ${status} ${reasonOf(status)}\r\n`
+    for (const [name, value] of headers) head += `${name}: ${value}\r\n`
+    head += `Content-Length: ${body.length}\r\n${this.#connectionLines()}\r\n`
+    if (this.#request?.method === 'HEAD') this.#socket.write(head, 'latin1')
+    else this.#socket.write(head + body.toString('latin1'), 'latin1')
+    this.#finish()
+  }
+
+  /** Answers what cannot be read as a request, or leads nowhere; the connection ends with it. */
+  #refuse(status: number): void {
+    this.#socket.write(
+      `HTTP/1.1 ${status} ${reasonOf(status)}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+      'latin1',
+    )
+    this.#linger()
+  }
+
+  #finish(): void {
+    this.#exchange = undefined
+    this.#rewrite = undefined
+    if (this.#state >= state.closing) return
+    if (!this.#keepAlive || this.#state !== state.answer || this.#services.isDraining) {
+      this.#linger()
+      return
+    }
+    this.#request = undefined
+    this.#reader.text = ''
+    this.#state = state.head
+    this.#isBlocked = this.#socket.writableNeedDrain
+    this.deadlineMs = deadlineIn(this.#services.keepAliveTimeoutMs)
+    if (!this.#isPumping && !this.#isBlocked) this.#takeStash()
+  }
+
+  #takeStash(): void {
+    const stash = this.#stash
+    if (stash !== undefined) {
+      this.#stash = undefined
+      this.#socket.resume()
+      this.#pump(stash)
+    }
+    if (this.#isHalfClosed && this.#state === state.head) this.#linger()
+  }
+
+  /** Ends our side and throws away what still comes, so that the last answer is not lost in a reset. */
+  #linger(): void {
+    this.#state = state.closing
+    this.#stash = undefined
+    this.deadlineMs = nowMs() + lingerMs
+    this.#socket.end()
+    this.#socket.resume()
+    if (this.#isHalfClosed) this.#socket.end(() => this.#socket.destroy())
+  }
+
+  onDeadline(): void {
+    if (this.#state === state.head && this.#reader.isPartial) this.#refuse(408)
+    else this.#socket.destroy()
+  }
+
+  drained(): void {
+    this.#exchange?.resumeAnswer()
+    if (!this.#isBlocked) return
+    this.#isBlocked = false
+    this.#takeStash()
+  }
+
+  /** The client ended its side. */
+  halfClosed(): void {
+    this.#isHalfClosed = true
+    if (this.#state === state.answer) {
+      const { beforeAnswer, duringAnswer } = halfClosedMs
+      this.deadlineMs = nowMs() + (this.#hasAnswered ? duringAnswer : beforeAnswer)
+    } else if (this.#state === state.head && !this.#reader.isPartial) this.#linger()
+    else this.#socket.destroy()
+  }
+
+  /** The socket is closed. */
+  closed(): void {
+    const exchange = this.#exchange
+    this.#release()
+    exchange?.abort()
+  }
+
+  #release(): void {
+    if (this.#state === state.gone) return
+    this.#state = state.gone
+    this.#exchange = undefined
+    this.#stash = undefined
+    this.deadlineMs = 0
+    this.#services.onGone(this)
+  }
+}
+
+function deadlineIn(ms: number): number {
+  return ms === 0 ? 0 : nowMs() + ms
+}
+
+function onData(this: OwnedSocket, chunk: Buffer): void {
+  this[owner]?.received(chunk)
+}
+function onDrain(this: OwnedSocket): void {
+  this[owner]?.drained()
+}
+function onEnd(this: OwnedSocket): void {
+  this[owner]?.halfClosed()
+}
+function onError(this: OwnedSocket): void {
+  this.destroy()
+}
+function onClose(this: OwnedSocket): void {
+  this[owner]?.closed()
+}
+function onTimeout(this: OwnedSocket): void {
+  this.destroy()
+}

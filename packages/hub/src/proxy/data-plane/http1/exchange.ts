@@ -1,0 +1,204 @@
+import type { Duplex } from 'node:stream'
+import type { Target } from '../../target.ts'
+import type { AnswerHead } from './answer-head.ts'
+import type { Asker } from './asker.ts'
+import { nowMs } from './deadlines.ts'
+import type { Fields } from './fields.ts'
+import { startTunnel } from './tunnel.ts'
+import type { Tunnels } from './tunnel.ts'
+import type { UpstreamConnection } from './upstream-connection.ts'
+import type { UpstreamPool } from './upstream-pool.ts'
+
+/** A request as it goes to its target. */
+export interface UpstreamRequest {
+  readonly target: Target
+  /** With its empty line. */
+  readonly head: string
+  readonly isHead: boolean
+  readonly hasBody: boolean
+  /** May be sent twice: its method is idempotent and it has no body. */
+  readonly canRepeat: boolean
+  readonly isUpgrade: boolean
+}
+
+export interface ExchangeHooks {
+  readonly pool: UpstreamPool
+  readonly tunnels: Tunnels
+  /** No answer for so long is a failure; 0 waits for ever. */
+  readonly proxyTimeoutMs: number
+  /** Called for what counts as use of the route. Source: contract proxy §6. */
+  onActivity(): void
+  onFailure(error: Error): void
+}
+
+/**
+ * One request to a target and its answer, whoever asked. The asker sends the body, in the framing
+ * that the head announces, and takes the answer.
+ */
+export class Exchange {
+  readonly request: UpstreamRequest
+  readonly asker: Asker
+  /** The whole request was handed to the connection. */
+  isBodySent: boolean
+  deadlineMs = 0
+  readonly #hooks: ExchangeHooks
+  #connection: UpstreamConnection | undefined
+  #heldHead = ''
+  #status = 0
+  #isOver = false
+  #wantsDrain = false
+
+  constructor(request: UpstreamRequest, asker: Asker, hooks: ExchangeHooks) {
+    this.request = request
+    this.asker = asker
+    this.#hooks = hooks
+    this.isBodySent = !request.hasBody
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** Sends the request; a head with a body behind it waits for the body's first bytes. */
+  start(): void {
+    const { pool, proxyTimeoutMs } = this.#hooks
+    if (proxyTimeoutMs > 0) {
+      this.deadlineMs = nowMs() + proxyTimeoutMs
+      pool.options.deadlines.add(this)
+    }
+    const { target, canRepeat, isUpgrade } = this.request
+    this.#send(isUpgrade ? pool.open(target) : pool.take(target, canRepeat))
+  }
+
+  #send(connection: UpstreamConnection): void {
+    this.#connection = connection
+    connection.begin(this)
+    if (this.request.hasBody) {
+      this.#heldHead = this.request.head
+      if (connection.isConnected) this.asker.ready()
+    } else connection.socket.write(this.request.head, 'latin1')
+  }
+
+  /**
+   * Sends bytes of the body.
+   * @returns false when the asker should wait for {@link Asker.resumeBody}.
+   */
+  sendBody(chunk: Buffer, from: number, to: number): boolean {
+    const connection = this.#connection
+    if (connection === undefined || this.#isOver) return true
+    const { socket } = connection
+    if (this.deadlineMs !== 0) this.deadlineMs = nowMs() + this.#hooks.proxyTimeoutMs
+    this.#hooks.onActivity()
+    const head = this.#heldHead
+    this.#heldHead = ''
+    let isRoom = true
+    if (head === '') isRoom = socket.write(chunk.subarray(from, to))
+    else if (to - from < 8192) {
+      isRoom = socket.write(head + chunk.toString('latin1', from, to), 'latin1')
+    } else {
+      socket.cork()
+      socket.write(head, 'latin1')
+      isRoom = socket.write(chunk.subarray(from, to))
+      socket.uncork()
+    }
+    // Before it is connected all would be kept in memory.
+    this.#wantsDrain = !isRoom || !connection.isConnected
+    return !this.#wantsDrain
+  }
+
+  /** The body is complete. */
+  endBody(): void {
+    this.flush()
+    this.isBodySent = true
+  }
+
+  /** Sends a head that still waits for its body. */
+  flush(): void {
+    if (this.#heldHead === '' || this.#isOver) return
+    this.#connection?.socket.write(this.#heldHead, 'latin1')
+    this.#heldHead = ''
+  }
+
+  /** The client left: nothing more is called. */
+  abort(): void {
+    if (this.#isOver) return
+    this.#finish()
+    this.#connection?.destroy()
+  }
+
+  pauseAnswer(): void {
+    this.#connection?.socket.pause()
+  }
+
+  resumeAnswer(): void {
+    if (!this.#isOver) this.#connection?.socket.resume()
+  }
+
+  onDeadline(): void {
+    this.#fail(new Error('no answer in time'))
+  }
+
+  onConnect(): void {
+    this.asker.ready()
+    if (this.#wantsDrain && this.#connection?.socket.writableNeedDrain === false) this.onDrain()
+  }
+
+  onDrain(): void {
+    if (!this.#wantsDrain || this.#isOver) return
+    this.#wantsDrain = false
+    this.asker.resumeBody()
+  }
+
+  onAnswer(head: AnswerHead, fields: Fields): void {
+    this.#status = head.status
+    this.deadlineMs = 0
+    this.asker.answer(head, fields)
+  }
+
+  onBytes(chunk: Buffer, from: number, to: number): void {
+    if (!this.asker.bytes(chunk, from, to)) this.#connection?.socket.pause()
+  }
+
+  onEnd(trailers: string): void {
+    // The connection may serve another by now, and may have been paused for this one.
+    this.#connection?.socket.resume()
+    this.#finish()
+    if (this.#status < 300) this.#hooks.onActivity()
+    this.asker.end(trailers)
+  }
+
+  onUpgrade(
+    head: AnswerHead,
+    fields: Fields,
+    far: { readonly socket: Duplex; readonly early: Buffer },
+  ): void {
+    this.#finish()
+    const near = this.asker.upgrade(head, fields)
+    startTunnel(this.#hooks.tunnels, {
+      near,
+      far,
+      onClientBytes: () => this.#hooks.onActivity(),
+    })
+  }
+
+  /** @param isIdleReset - the connection had been idle and nothing of an answer came. */
+  onBroken(error: Error, isIdleReset: boolean): void {
+    if (this.#isOver) return
+    if (isIdleReset && this.request.canRepeat) {
+      this.#send(this.#hooks.pool.open(this.request.target))
+    } else this.#fail(error)
+  }
+
+  #fail(error: Error): void {
+    this.#finish()
+    this.#connection?.destroy()
+    if (this.#status === 0) {
+      this.#hooks.onFailure(error)
+    } else this.asker.cut()
+  }
+
+  #finish(): void {
+    this.#isOver = true
+    if (this.#hooks.proxyTimeoutMs > 0) this.#hooks.pool.options.deadlines.delete(this)
+  }
+}

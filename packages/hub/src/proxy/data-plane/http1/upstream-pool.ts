@@ -1,0 +1,128 @@
+import { connect as connectTcp } from 'node:net'
+import type { Socket } from 'node:net'
+import { connect as connectTls, createSecureContext } from 'node:tls'
+import type { ConnectionOptions, SecureContext } from 'node:tls'
+import type { Target } from '../../target.ts'
+import { nowMs } from './deadlines.ts'
+import type { Deadlines } from './deadlines.ts'
+import { UpstreamConnection } from './upstream-connection.ts'
+
+/** Shorter than any server keeps an idle connection. */
+const idleMs = 4000
+/** What cannot be asked again uses only connections that were used just now. */
+const freshMs = 1000
+/** Of the time a server says it waits, so much is left to the network. */
+const marginMs = 1000
+const maxIdlePerTarget = 256
+const maxIdle = 4096
+
+export interface PoolOptions {
+  readonly deadlines: Deadlines
+  readonly connectTimeoutMs: number
+  /** For https targets: trusted authorities, a certificate of our own. */
+  readonly tls?: ConnectionOptions
+}
+
+/** Idle connections to targets: the one used last is used first. Hot path: row P9 of the bench. */
+export class UpstreamPool {
+  readonly options: PoolOptions
+  readonly #idle = new Map<string, UpstreamConnection[]>()
+  readonly #all = new Set<UpstreamConnection>()
+  readonly #timer: NodeJS.Timeout
+  #idleCount = 0
+  #secureContext: SecureContext | undefined
+  #isClosed = false
+
+  constructor(options: PoolOptions) {
+    this.options = options
+    this.#timer = setInterval(() => this.#dropOld(), 500)
+    this.#timer.unref()
+  }
+
+  get idleCount(): number {
+    return this.#idleCount
+  }
+
+  /** All connections, idle or not, but for tunnels. */
+  get size(): number {
+    return this.#all.size
+  }
+
+  /** @param canRepeat - the request may be sent again if the connection turns out to be closed. */
+  take(target: Target, canRepeat: boolean): UpstreamConnection {
+    const waiting = this.#idle.get(poolKey(target))
+    const found = waiting?.at(-1)
+    if (waiting !== undefined && found !== undefined) {
+      const idleForMs = nowMs() - found.idleSinceMs
+      if (idleForMs < Math.min(found.idleLimitMs, canRepeat ? idleMs : freshMs)) {
+        waiting.pop()
+        this.#idleCount -= 1
+        return found
+      }
+    }
+    return this.open(target)
+  }
+
+  /** A new connection. */
+  open(target: Target): UpstreamConnection {
+    const connection = new UpstreamConnection(this, poolKey(target), this.#connect(target))
+    this.#all.add(connection)
+    return connection
+  }
+
+  /** Takes back a connection on which nothing is under way. */
+  release(connection: UpstreamConnection, keepAliveMs: number): void {
+    connection.idleLimitMs = Math.min(idleMs, keepAliveMs - marginMs)
+    let waiting = this.#idle.get(connection.key)
+    if (waiting === undefined) {
+      waiting = []
+      this.#idle.set(connection.key, waiting)
+    }
+    const isFull = waiting.length >= maxIdlePerTarget || this.#idleCount >= maxIdle
+    if (this.#isClosed || connection.idleLimitMs <= 0 || isFull) return connection.destroy()
+    connection.idleSinceMs = nowMs()
+    waiting.push(connection)
+    this.#idleCount += 1
+  }
+
+  /** The connection is gone, or belongs to a tunnel. Idempotent. */
+  forget(connection: UpstreamConnection): void {
+    if (!this.#all.delete(connection)) return
+    const waiting = this.#idle.get(connection.key)
+    const at = waiting?.indexOf(connection) ?? -1
+    if (waiting === undefined || at === -1) return
+    waiting.splice(at, 1)
+    this.#idleCount -= 1
+  }
+
+  close(): void {
+    this.#isClosed = true
+    clearInterval(this.#timer)
+    for (const connection of this.#all) connection.destroy()
+  }
+
+  /** The oldest are at the front. */
+  #dropOld(): void {
+    const now = nowMs()
+    for (const [key, waiting] of this.#idle) {
+      for (const one of waiting.filter((c) => now - c.idleSinceMs >= c.idleLimitMs)) one.destroy()
+      if (waiting.length === 0) this.#idle.delete(key)
+    }
+  }
+
+  #connect(target: Target): Socket {
+    const { hostname: host, port, socketPath } = target
+    const where = socketPath === undefined ? { host, port } : { path: socketPath }
+    if (target.protocol === 'http:') return connectTcp({ ...where, noDelay: true })
+    const { tls } = this.options
+    // One for all: to load the authorities takes longer than to connect.
+    this.#secureContext ??= createSecureContext(tls)
+    const servername = /^[\d.]+$|:/.test(host) ? '' : host
+    const secureContext = this.#secureContext
+    return connectTls({ ...tls, ...where, servername, secureContext, ALPNProtocols: ['http/1.1'] }).setNoDelay(true)
+  }
+}
+
+function poolKey(target: Target): string {
+  return target.socketPath ?? target.origin
+}
