@@ -99,7 +99,11 @@ export function openExchange(
     },
   )
   const isRewriting = options.autoRewrite || options.protocolRewrite !== undefined
-  return { kind: 'exchange', exchange, rewrite: isRewriting ? rewriter(found, head, options) : undefined }
+  return {
+    kind: 'exchange',
+    exchange,
+    rewrite: isRewriting ? rewriter(found, head, options) : undefined,
+  }
 }
 
 function unanswered({ entry, owner, path }: Route): ProxyFailure {
@@ -143,7 +147,10 @@ function rewriter(
     if (![201, 301, 302, 307, 308].includes(status)) return location
     if (!URL.canParse(location) || new URL(location).host !== target.host) return location
     const url = new URL(location)
-    if (options.autoRewrite && head.host !== undefined) url.host = head.host
+    if (options.autoRewrite && head.host !== undefined) {
+      url.port = ''
+      url.host = head.host
+    }
     if (options.protocolRewrite !== undefined) url.protocol = options.protocolRewrite
     return url.href
   }

@@ -50,7 +50,11 @@ export class PublicServer {
     this.#deadlines = new Deadlines(sweepIntervalMs(context, options))
     const { upstreamTls: tls, connectTimeoutMs = defaultConnectTimeoutMs } = options
     const deadlines = this.#deadlines
-    const pool = new UpstreamPool({ deadlines, connectTimeoutMs, ...(tls === undefined ? {} : { tls }) })
+    const pool = new UpstreamPool({
+      deadlines,
+      connectTimeoutMs,
+      ...(tls === undefined ? {} : { tls }),
+    })
     const rules = createHeadRules(context.options)
     this.forwarder = { context, rules, pool, tunnels: this.#tunnels }
     this.#services = this.#createServices()

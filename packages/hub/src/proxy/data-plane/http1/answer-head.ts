@@ -1,9 +1,4 @@
-import {
-  fieldKind,
-  noConnectionOptions,
-  parseConnection,
-  parseContentLength,
-} from './fields.ts'
+import { fieldKind, noConnectionOptions, parseConnection, parseContentLength } from './fields.ts'
 import type { ConnectionOptions, Fields } from './fields.ts'
 
 export const bodyFraming = { none: 0, length: 1, chunked: 2, close: 3 } as const
@@ -57,7 +52,7 @@ export function parseAnswerHead(
   let connectionText = ''
   let keepAliveMs = Number.POSITIVE_INFINITY
   for (let i = 0; i < fields.count; i += 1) {
-    switch (fields.kind[i]) {
+    switch (fields.kind[i] ?? 0) {
       case fieldKind.contentLength:
         if (length !== -1) return undefined
         length = parseContentLength(fields.value(i))
@@ -68,7 +63,8 @@ export function parseAnswerHead(
         isChunked = true
         break
       case fieldKind.connection:
-        connectionText = connectionText === '' ? fields.value(i) : `${connectionText},${fields.value(i)}`
+        connectionText =
+          connectionText === '' ? fields.value(i) : `${connectionText},${fields.value(i)}`
         connection = parseConnection(connectionText)
         if (connection === undefined) return undefined
         break

@@ -3,7 +3,13 @@ import { fieldKind } from './fields.ts'
 import type { Fields } from './fields.ts'
 
 const isPerConnection = new Uint8Array(32)
-for (const kind of ['hopByHop', 'connection', 'keepAlive', 'transferEncoding', 'upgrade'] as const) {
+for (const kind of [
+  'hopByHop',
+  'connection',
+  'keepAlive',
+  'transferEncoding',
+  'upgrade',
+] as const) {
   isPerConnection[fieldKind[kind]] = 1
 }
 

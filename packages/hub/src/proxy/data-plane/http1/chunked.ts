@@ -152,7 +152,8 @@ export class ChunkedBody {
   #takeTrailer(chunk: Buffer, from: number): number {
     const before = this.#trailerText.length
     const room = maxTrailerBytes + 4 - before
-    const text = this.#trailerText + chunk.toString('latin1', from, Math.min(chunk.length, from + room))
+    const text =
+      this.#trailerText + chunk.toString('latin1', from, Math.min(chunk.length, from + room))
     let end = 2
     if (!text.startsWith('\r\n')) {
       const at = text.indexOf('\r\n\r\n', Math.max(0, before - 3))

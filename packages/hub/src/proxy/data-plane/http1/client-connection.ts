@@ -31,7 +31,11 @@ export interface FrontServices {
 }
 
 export type Opened =
-  | { readonly kind: 'exchange'; readonly exchange: Exchange; readonly rewrite: Rewrite | undefined }
+  | {
+      readonly kind: 'exchange'
+      readonly exchange: Exchange
+      readonly rewrite: Rewrite | undefined
+    }
   | { readonly kind: 'answer'; readonly answer: LocalAnswer }
   | { readonly kind: 'failure'; readonly failure: ProxyFailure }
   /** The connection is cut without an answer. */
@@ -71,6 +75,8 @@ const fields = new Fields()
 const owner = Symbol('owner')
 interface OwnedSocket extends Duplex {
   [owner]?: ClientConnection
+  /** Of sockets; other duplexes have none. */
+  setTimeout?(ms: number): unknown
 }
 
 /**
@@ -329,7 +335,14 @@ export class ClientConnection implements Asker {
 
   cut(): void {
     this.#exchange = undefined
-    this.#socket.destroy()
+    if (this.#held === '') {
+      this.#socket.destroy()
+      return
+    }
+    // The client has not seen the head.
+    this.#held = ''
+    this.#hasAnswered = false
+    this.fail({ code: 503, isHubDown: false })
   }
 
   resumeBody(): void {
@@ -344,7 +357,7 @@ export class ClientConnection implements Asker {
     socket.off('data', onData).off('drain', onDrain).off('end', onEnd)
     socket.off('error', onError).off('close', onClose).off('timeout', onTimeout)
     delete socket[owner]
-    if ('setTimeout' in socket && typeof socket.setTimeout === 'function') socket.setTimeout(0)
+    socket.setTimeout?.(0)
     socket.write(writeUpgradeHead(head, answerFields), 'latin1')
     return { socket, ...(early === undefined ? {} : { early }) }
   }
@@ -354,7 +367,8 @@ export class ClientConnection implements Asker {
   #connectionLines(): string {
     // Bytes of a body that is not read to its end would be taken for a request.
     const isAhead = this.#isHalfClosed && this.#stash === undefined
-    if (this.#state !== state.answer || isAhead || this.#services.isDraining) this.#keepAlive = false
+    if (this.#state !== state.answer || isAhead || this.#services.isDraining)
+      this.#keepAlive = false
     if (!this.#keepAlive) return 'Connection: close\r\n'
     const seconds = Math.trunc(this.#services.keepAliveTimeoutMs / 1000)
     const hint = seconds > 0 ? `Keep-Alive: timeout=${seconds}\r\n` : ''

@@ -88,7 +88,7 @@ function interpret(
   let upgrade = ''
   let expect = ''
   for (let i = 0; i < fields.count; i += 1) {
-    switch (fields.kind[i]) {
+    switch (fields.kind[i] ?? 0) {
       case fieldKind.host:
         if (host !== undefined) return 400
         host = fields.value(i)
@@ -104,7 +104,8 @@ function interpret(
         isChunked = true
         break
       case fieldKind.connection:
-        connectionText = connectionText === '' ? fields.value(i) : `${connectionText},${fields.value(i)}`
+        connectionText =
+          connectionText === '' ? fields.value(i) : `${connectionText},${fields.value(i)}`
         connection = parseConnection(connectionText)
         if (connection === undefined) return 400
         break

@@ -10,11 +10,25 @@ import type { RequestHead } from './request-head.ts'
 const saysLength = new Set(['DELETE', 'OPTIONS', 'POST', 'PUT', 'PATCH'])
 
 const isIdentity = new Uint8Array(32)
-for (const kind of ['forwardedFor', 'forwardedPort', 'forwardedProto', 'forwardedHost', 'identity'] as const) {
+for (const kind of [
+  'forwardedFor',
+  'forwardedPort',
+  'forwardedProto',
+  'forwardedHost',
+  'identity',
+] as const) {
   isIdentity[fieldKind[kind]] = 1
 }
 const isPerConnection = new Uint8Array(32)
-for (const kind of ['hopByHop', 'connection', 'keepAlive', 'trailer', 'transferEncoding', 'upgrade', 'expect'] as const) {
+for (const kind of [
+  'hopByHop',
+  'connection',
+  'keepAlive',
+  'trailer',
+  'transferEncoding',
+  'upgrade',
+  'expect',
+] as const) {
   isPerConnection[fieldKind[kind]] = 1
 }
 

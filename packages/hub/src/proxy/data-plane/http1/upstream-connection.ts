@@ -176,9 +176,7 @@ export class UpstreamConnection {
   #takeBody(exchange: Exchange, head: AnswerHead, chunk: Buffer, from: number): number {
     if (head.framing === bodyFraming.chunked) return this.#chunks?.push(chunk, from) ?? -1
     const to =
-      head.framing === bodyFraming.close
-        ? chunk.length
-        : Math.min(chunk.length, from + this.#left)
+      head.framing === bodyFraming.close ? chunk.length : Math.min(chunk.length, from + this.#left)
     this.#left -= to - from
     exchange.onBytes(chunk, from, to)
     return to

@@ -119,7 +119,13 @@ export class UpstreamPool {
     this.#secureContext ??= createSecureContext(tls)
     const servername = /^[\d.]+$|:/.test(host) ? '' : host
     const secureContext = this.#secureContext
-    return connectTls({ ...tls, ...where, servername, secureContext, ALPNProtocols: ['http/1.1'] }).setNoDelay(true)
+    return connectTls({
+      ...tls,
+      ...where,
+      servername,
+      secureContext,
+      ALPNProtocols: ['http/1.1'],
+    }).setNoDelay(true)
   }
 }
 
