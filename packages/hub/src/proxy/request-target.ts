@@ -8,6 +8,9 @@ export interface RequestTarget {
 
 const needsWork = /^\/\/|\\|(?:\/|\\)(?:\.|%2e)/i
 
+/** Anything but a plain path; also true of some queries. */
+const isUnusual = /^[^/]|^\/\/|[\\#]|\/\.|%2e/i
+
 /**
  * Reads a request target; `undefined` for forms that cannot be proxied (`*`, an authority).
  * What is returned is both matched and forwarded, so that no server can read the path differently
@@ -15,6 +18,10 @@ const needsWork = /^\/\/|\\|(?:\/|\\)(?:\.|%2e)/i
  * Source: contract proxy §3 step 1 (WHATWG URL: dot segments, `\` as `/`, `//x/` as a host).
  */
 export function parseRequestTarget(raw: string): RequestTarget | undefined {
+  if (raw !== '' && !isUnusual.test(raw)) {
+    const at = raw.indexOf('?')
+    return at === -1 ? { path: raw, query: '' } : { path: raw.slice(0, at), query: raw.slice(at) }
+  }
   const target = /^https?:\/\//i.test(raw) ? raw.replace(/^https?:\/\/[^/?#]*/i, '') : raw
   const hash = target.indexOf('#')
   const bare = hash === -1 ? target : target.slice(0, hash)

@@ -49,23 +49,34 @@ interface Node {
   route?: MutableRoute
 }
 
+const slash = 47
+
 class MutableRoute implements Route {
   readonly path: string
   readonly entries: Partial<Record<RouteOwner, RouteEntry>> = {}
+  owner: RouteOwner = 'default'
   lastActivityMs = 0
+  /** Of the first owner that has one. Looked up at every request, so kept. */
+  #entry: RouteEntry | undefined
 
   constructor(path: string) {
     this.path = path
   }
 
-  get owner(): RouteOwner {
-    return routeOwners.find((owner) => this.entries[owner] !== undefined) ?? 'default'
+  get isGone(): boolean {
+    return this.#entry === undefined
   }
 
   get entry(): RouteEntry {
-    const entry = this.entries[this.owner]
-    if (entry === undefined) throw new TypeError(`route ${this.path} was deleted`)
-    return entry
+    if (this.#entry === undefined) throw new TypeError(`route ${this.path} was deleted`)
+    return this.#entry
+  }
+
+  put(owner: RouteOwner, entry: RouteEntry | undefined): void {
+    if (entry === undefined) delete this.entries[owner]
+    else this.entries[owner] = entry
+    this.owner = routeOwners.find((one) => this.entries[one] !== undefined) ?? 'default'
+    this.#entry = this.entries[this.owner]
   }
 }
 
@@ -91,7 +102,7 @@ export class RoutingTable {
       this.#routes.set(path, known)
       this.#plant(known)
     }
-    known.entries[owner] = { targetUrl, target: findTarget(targetUrl), data }
+    known.put(owner, { targetUrl, target: findTarget(targetUrl), data })
     known.lastActivityMs = Math.max(known.lastActivityMs, route.lastActivityMs)
   }
 
@@ -99,8 +110,8 @@ export class RoutingTable {
   delete(path: string, owner: RouteOwner): boolean {
     const route = this.#routes.get(path)
     if (route?.entries[owner] === undefined) return false
-    delete route.entries[owner]
-    if (Object.keys(route.entries).length === 0) {
+    route.put(owner, undefined)
+    if (route.isGone) {
       this.#routes.delete(path)
       prune(this.#root, splitPath(path))
     }
@@ -147,17 +158,27 @@ export class RoutingTable {
       best = node?.route ?? best
     }
     if (node === undefined) return best
-    for (const segment of splitPath(decodedPath)) {
-      node = node.children.get(segment)
+    // As `splitPath`, without its array: this runs for every request.
+    let start = 0
+    let end = decodedPath.length
+    while (start < end && decodedPath.charCodeAt(start) === slash) start += 1
+    while (end > start && decodedPath.charCodeAt(end - 1) === slash) end -= 1
+    while (start < end) {
+      const next = decodedPath.indexOf('/', start)
+      const stop = next === -1 || next > end ? end : next
+      node = node.children.get(decodedPath.slice(start, stop))
       if (node === undefined) break
       best = node.route ?? best
+      start = stop + 1
     }
     return best
   }
 
   /** Notes activity on a route; instants never move backwards. */
   touch(route: Route, nowMs: number): void {
-    const known = this.#routes.get(route.path)
+    // One that was deleted and made again goes on under its path.
+    const known =
+      route instanceof MutableRoute && !route.isGone ? route : this.#routes.get(route.path)
     if (known !== undefined && known.lastActivityMs < nowMs) known.lastActivityMs = nowMs
   }
 

@@ -4,15 +4,14 @@ import { hostSegment } from '../routespec.ts'
 import type { Route } from '../routing-table.ts'
 import type { Target } from '../target.ts'
 import type { EdgeContext, ForwardOptions } from './context.ts'
-import type { Asker, Peer, ProxyFailure } from './http1/asker.ts'
+import type { Asker, Peer } from './http1/asker.ts'
 import type { Opened } from './http1/client-connection.ts'
 import { Exchange } from './http1/exchange.ts'
+import type { ExchangeHooks } from './http1/exchange.ts'
 import type { Fields } from './http1/fields.ts'
 import type { RequestHead } from './http1/request-head.ts'
-import { writeRequestHead } from './http1/request-writer.ts'
+import { createHeadRules, writeRequestHead } from './http1/request-writer.ts'
 import type { HeadRules } from './http1/request-writer.ts'
-import type { Tunnels } from './http1/tunnel.ts'
-import type { UpstreamPool } from './http1/upstream-pool.ts'
 
 /** A request together with where it goes. */
 export interface Forwarding {
@@ -26,8 +25,26 @@ export interface Forwarding {
 export interface Forwarder {
   readonly context: EdgeContext
   readonly rules: HeadRules
-  readonly pool: UpstreamPool
-  readonly tunnels: Tunnels
+  readonly hooks: ExchangeHooks
+}
+
+export function createForwarder(
+  context: EdgeContext,
+  { pool, tunnels }: Pick<ExchangeHooks, 'pool' | 'tunnels'>,
+): Forwarder {
+  const { table, options, log } = context
+  const hooks: ExchangeHooks = {
+    pool,
+    tunnels,
+    proxyTimeoutMs: options.proxyTimeoutMs,
+    onActivity: (route) => table.touch(route, Date.now()),
+    onFailure: ({ request }, error) => {
+      const { route, head, isHub } = request
+      log('warn', `503 ${head.slice(0, head.indexOf(' '))} ${route.path}: ${error.message}`)
+      return { code: 503, isHubDown: isHub }
+    },
+  }
+  return { context, rules: createHeadRules(options), hooks }
 }
 
 const healthz: Opened = {
@@ -64,7 +81,7 @@ export function openExchange(
     readonly asker: Asker
   },
 ): Opened {
-  const { context, rules, pool, tunnels } = forwarder
+  const { context, rules, hooks } = forwarder
   const { head, fields, peer, asker } = request
   if (head.target === '/_chp_healthz') return healthz
   const isUpgrade = head.upgrade !== ''
@@ -74,11 +91,13 @@ export function openExchange(
   if (found === 400) return badRequest
   if (typeof found === 'number') return failures[found]
   const { route, target } = found
-  const { table, options, log } = context
+  const { options } = context
   const path = upstreamPath(found, options)
   const hasBody = head.bodyLength !== 0
   const exchange = new Exchange(
     {
+      route,
+      isHub: isHubRoute(route),
       target,
       head: writeRequestHead(rules, { head, fields, path, target, peer }),
       isHead: head.method === 'HEAD',
@@ -87,16 +106,7 @@ export function openExchange(
       isUpgrade,
     },
     asker,
-    {
-      pool,
-      tunnels,
-      proxyTimeoutMs: options.proxyTimeoutMs,
-      onActivity: () => table.touch(route, Date.now()),
-      onFailure: (error) => {
-        log('warn', `503 ${head.method} ${route.path}: ${error.message}`)
-        asker.fail(unanswered(route))
-      },
-    },
+    hooks,
   )
   const isRewriting = options.autoRewrite || options.protocolRewrite !== undefined
   return {
@@ -106,9 +116,9 @@ export function openExchange(
   }
 }
 
-function unanswered({ entry, owner, path }: Route): ProxyFailure {
-  const isHubDown = entry.data['hub'] === true || (path === '/' && owner !== 'api')
-  return { code: 503, isHubDown }
+/** What is known now: the route may be gone when its target fails. */
+function isHubRoute({ entry, owner, path }: Route): boolean {
+  return entry.data['hub'] === true || (path === '/' && owner !== 'api')
 }
 
 function findForwarding(context: EdgeContext, head: RequestHead): Forwarding | 400 | 404 | 500 {

@@ -6,13 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ConnectionOptions } from 'node:tls'
 import type { EdgeContext } from './context.ts'
 import { loadFailurePage } from './errors.ts'
-import { openExchange } from './forward.ts'
+import { createForwarder, openExchange } from './forward.ts'
 import type { Forwarder } from './forward.ts'
 import type { Peer } from './http1/asker.ts'
+import { withSharedReads } from './http1/bytes.ts'
 import { ClientConnection } from './http1/client-connection.ts'
 import type { FrontServices } from './http1/client-connection.ts'
 import { Deadlines } from './http1/deadlines.ts'
-import { createHeadRules } from './http1/request-writer.ts'
 import { UpstreamPool } from './http1/upstream-pool.ts'
 
 export interface PublicServerOptions {
@@ -55,11 +55,11 @@ export class PublicServer {
       connectTimeoutMs,
       ...(tls === undefined ? {} : { tls }),
     })
-    const rules = createHeadRules(context.options)
-    this.forwarder = { context, rules, pool, tunnels: this.#tunnels }
+    this.forwarder = createForwarder(context, { pool, tunnels: this.#tunnels })
     this.#services = this.#createServices()
-    this.listener = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
-      this.accept(socket),
+    this.listener = createServer(
+      { allowHalfOpen: true, noDelay: true, pauseOnConnect: true },
+      (socket) => this.accept(withSharedReads(socket)),
     )
   }
 
@@ -105,7 +105,7 @@ export class PublicServer {
     for (const connection of this.#connections) connection.destroy()
     for (const tunnel of this.#tunnels) tunnel.destroy()
     await closed
-    this.forwarder.pool.close()
+    this.forwarder.hooks.pool.close()
     this.#deadlines.close()
   }
 

@@ -34,7 +34,7 @@ export interface Asker {
   /** The final answer begins. Its fields hold during the call only. */
   answer(head: AnswerHead, fields: Fields): void
   /**
-   * Bytes of the answer; valid during the call and after.
+   * Bytes of the answer, valid during the call.
    * @returns false when the exchange should wait for {@link Exchange.resumeAnswer}.
    */
   bytes(chunk: Buffer, from: number, to: number): boolean

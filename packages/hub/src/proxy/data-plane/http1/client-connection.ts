@@ -1,4 +1,6 @@
 import type { Duplex } from 'node:stream'
+import { receiveData, receiver, writeAround } from './bytes.ts'
+import type { ReceivingSocket } from './bytes.ts'
 import { bodyFraming } from './answer-head.ts'
 import type { AnswerHead } from './answer-head.ts'
 import { writeAnswerHead, writeUpgradeHead } from './answer-writer.ts'
@@ -60,8 +62,6 @@ const answerFraming = { none: 0, raw: 1, chunk: 2 } as const
 
 /** Bytes of further requests that are kept while one is answered. */
 const maxStashBytes = 64 * 1024
-/** Below this, copying costs less than a second write. */
-const smallBytes = 12 * 1024
 /** For a client to read the last answer before the connection is closed. */
 const lingerMs = 2000
 /**
@@ -73,8 +73,8 @@ const halfClosedMs = { beforeAnswer: 5000, duringAnswer: 2000 } as const
 const fields = new Fields()
 
 const owner = Symbol('owner')
-interface OwnedSocket extends Duplex {
-  [owner]?: ClientConnection
+interface OwnedSocket extends ReceivingSocket {
+  [owner]?: ClientConnection | undefined
   /** Of sockets; other duplexes have none. */
   setTimeout?(ms: number): unknown
 }
@@ -114,10 +114,11 @@ export class ClientConnection implements Asker {
   constructor(socket: Duplex, peer: Peer, services: FrontServices) {
     this.#socket = socket
     this.#socket[owner] = this
+    this.#socket[receiver] = this
     this.peer = peer
     this.#services = services
     this.deadlineMs = nowMs() + services.headTimeoutMs
-    socket.on('data', onData).on('drain', onDrain)
+    socket.on('data', receiveData).on('drain', onDrain)
     socket.on('end', onEnd).on('error', onError).on('close', onClose).on('timeout', onTimeout)
   }
 
@@ -143,7 +144,7 @@ export class ClientConnection implements Asker {
   }
 
   #keep(chunk: Buffer): void {
-    this.#stash = this.#stash === undefined ? chunk : Buffer.concat([this.#stash, chunk])
+    this.#stash = Buffer.concat([this.#stash ?? Buffer.alloc(0), chunk])
     if (this.#stash.length > maxStashBytes) this.#socket.pause()
   }
 
@@ -281,22 +282,13 @@ export class ClientConnection implements Asker {
 
   bytes(chunk: Buffer, from: number, to: number): boolean {
     if (this.#isHalfClosed) this.deadlineMs = nowMs() + halfClosedMs.duringAnswer
-    const socket = this.#socket
-    const isEncoded = this.#framing === answerFraming.chunk
-    let before = this.#held
-    if (isEncoded) before += `${(to - from).toString(16)}\r\n`
+    const before = this.#held
     this.#held = ''
-    if (before === '') return socket.write(chunk.subarray(from, to))
-    if (to - from < smallBytes) {
-      const after = isEncoded ? '\r\n' : ''
-      return socket.write(before + chunk.toString('latin1', from, to) + after, 'latin1')
+    if (this.#framing !== answerFraming.chunk) {
+      return writeAround(this.#socket, before, { chunk, from, to }, '')
     }
-    socket.cork()
-    socket.write(before, 'latin1')
-    socket.write(chunk.subarray(from, to))
-    if (isEncoded) socket.write('\r\n', 'latin1')
-    socket.uncork()
-    return !socket.writableNeedDrain
+    const size = `${(to - from).toString(16)}\r\n`
+    return writeAround(this.#socket, before + size, { chunk, from, to }, '\r\n')
   }
 
   flush(): void {
@@ -354,9 +346,10 @@ export class ClientConnection implements Asker {
     const socket = this.#socket
     const early = this.#stash
     this.#release()
-    socket.off('data', onData).off('drain', onDrain).off('end', onEnd)
+    socket.off('data', receiveData).off('drain', onDrain).off('end', onEnd)
     socket.off('error', onError).off('close', onClose).off('timeout', onTimeout)
-    delete socket[owner]
+    socket[owner] = undefined
+    socket[receiver] = undefined
     socket.setTimeout?.(0)
     socket.write(writeUpgradeHead(head, answerFields), 'latin1')
     return { socket, ...(early === undefined ? {} : { early }) }
@@ -474,9 +467,6 @@ function deadlineIn(ms: number): number {
   return ms === 0 ? 0 : nowMs() + ms
 }
 
-function onData(this: OwnedSocket, chunk: Buffer): void {
-  this[owner]?.received(chunk)
-}
 function onDrain(this: OwnedSocket): void {
   this[owner]?.drained()
 }

@@ -1,7 +1,9 @@
 import type { Duplex } from 'node:stream'
+import type { Route } from '../../routing-table.ts'
 import type { Target } from '../../target.ts'
 import type { AnswerHead } from './answer-head.ts'
-import type { Asker } from './asker.ts'
+import type { Asker, ProxyFailure } from './asker.ts'
+import { writeAround } from './bytes.ts'
 import { nowMs } from './deadlines.ts'
 import type { Fields } from './fields.ts'
 import { startTunnel } from './tunnel.ts'
@@ -11,6 +13,9 @@ import type { UpstreamPool } from './upstream-pool.ts'
 
 /** A request as it goes to its target. */
 export interface UpstreamRequest {
+  readonly route: Route
+  /** The target is the hub. */
+  readonly isHub: boolean
   readonly target: Target
   /** With its empty line. */
   readonly head: string
@@ -21,14 +26,16 @@ export interface UpstreamRequest {
   readonly isUpgrade: boolean
 }
 
+/** What all exchanges of a server share. */
 export interface ExchangeHooks {
   readonly pool: UpstreamPool
   readonly tunnels: Tunnels
   /** No answer for so long is a failure; 0 waits for ever. */
   readonly proxyTimeoutMs: number
   /** Called for what counts as use of the route. Source: contract proxy §6. */
-  onActivity(): void
-  onFailure(error: Error): void
+  onActivity(route: Route): void
+  /** Nothing was answered. @returns what the asker is told */
+  onFailure(exchange: Exchange, error: Error): ProxyFailure
 }
 
 /**
@@ -88,19 +95,10 @@ export class Exchange {
     if (connection === undefined || this.#isOver) return true
     const { socket } = connection
     if (this.deadlineMs !== 0) this.deadlineMs = nowMs() + this.#hooks.proxyTimeoutMs
-    this.#hooks.onActivity()
+    this.#hooks.onActivity(this.request.route)
     const head = this.#heldHead
     this.#heldHead = ''
-    let isRoom = true
-    if (head === '') isRoom = socket.write(chunk.subarray(from, to))
-    else if (to - from < 8192) {
-      isRoom = socket.write(head + chunk.toString('latin1', from, to), 'latin1')
-    } else {
-      socket.cork()
-      socket.write(head, 'latin1')
-      isRoom = socket.write(chunk.subarray(from, to))
-      socket.uncork()
-    }
+    const isRoom = writeAround(socket, head, { chunk, from, to }, '')
     // Before it is connected all would be kept in memory.
     this.#wantsDrain = !isRoom || !connection.isConnected
     return !this.#wantsDrain
@@ -163,7 +161,7 @@ export class Exchange {
     // The connection may serve another by now, and may have been paused for this one.
     this.#connection?.socket.resume()
     this.#finish()
-    if (this.#status < 300) this.#hooks.onActivity()
+    if (this.#status < 300) this.#hooks.onActivity(this.request.route)
     this.asker.end(trailers)
   }
 
@@ -177,7 +175,7 @@ export class Exchange {
     startTunnel(this.#hooks.tunnels, {
       near,
       far,
-      onClientBytes: () => this.#hooks.onActivity(),
+      onClientBytes: () => this.#hooks.onActivity(this.request.route),
     })
   }
 
@@ -193,7 +191,7 @@ export class Exchange {
     this.#finish()
     this.#connection?.destroy()
     if (this.#status === 0) {
-      this.#hooks.onFailure(error)
+      this.asker.fail(this.#hooks.onFailure(this, error))
     } else this.asker.cut()
   }
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { createServer } from 'node:http'
+import { METHODS, createServer } from 'node:http'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { AddressInfo } from 'node:net'
@@ -46,7 +46,7 @@ const odd = fc.constantFrom(
 const request = fc
   .record({
     method: fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'),
-    path: fc.stringMatching(/^\/[a-z0-9/%]{0,3}[a-z]$/),
+    path: fc.stringMatching(/^\/[a-z0-9/]{0,3}[a-z]$/),
     fields: fc.array(
       fc.tuple(
         name.map((n) => `X-${n}`),
@@ -200,7 +200,7 @@ test('what reaches a strict server behind the edge is what the edge read', async
   })
   const e = await startEdge()
   await addRoute(e, '/', `http://127.0.0.1:${(target.address() as AddressInfo).port}`)
-  const isUsual = (text: string): boolean => !/upgrade|%(?![0-9a-f]{2})/i.test(text)
+  const isUsual = (text: string): boolean => !/upgrade|%/i.test(text)
   await fc.assert(
     fc.asyncProperty(fc.oneof(mutated, requests).filter(isUsual), async (text) => {
       seen.length = 0
@@ -219,7 +219,9 @@ test('what reaches a strict server behind the edge is what the edge read', async
         expected.map(({ method, body }) => [method, body]),
       )
       // Behind a request that asks to close, or that is answered before its end, nothing is read.
-      if (read.end === 'open' && !/connection/i.test(text)) {
+      // A server need not know every method.
+      const isKnown = read.requests.every(({ method }) => METHODS.includes(method))
+      if (read.end === 'open' && isKnown && !/connection/i.test(text)) {
         expect(passed).toHaveLength(read.requests.length)
         expect(got.match(/HTTP\/1.1 200/g)).toHaveLength(read.requests.length + 1)
       }

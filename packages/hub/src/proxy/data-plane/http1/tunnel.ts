@@ -1,4 +1,6 @@
 import type { Duplex } from 'node:stream'
+import { receiveData, receiver, writeAround } from './bytes.ts'
+import type { Receiver, ReceivingSocket } from './bytes.ts'
 
 /** Sockets of clients whose connection became a tunnel. */
 export type Tunnels = Set<Duplex>
@@ -11,12 +13,25 @@ export interface TunnelOptions {
 
 /** Listeners are shared and find the tunnel here: ten closures for each would cost memory. */
 const side = Symbol('side')
-interface Side {
+class Side implements Receiver {
+  readonly socket: TunnelSocket
   readonly other: TunnelSocket
   /** Of the client's side only. */
   readonly options: TunnelOptions | undefined
+
+  constructor(socket: TunnelSocket, other: TunnelSocket, options?: TunnelOptions) {
+    this.socket = socket
+    this.other = other
+    this.options = options
+  }
+
+  received(chunk: Buffer): void {
+    this.options?.onClientBytes()
+    const bytes = { chunk, from: 0, to: chunk.length }
+    if (!writeAround(this.other, '', bytes, '')) this.socket.pause()
+  }
 }
-interface TunnelSocket extends Duplex {
+interface TunnelSocket extends ReceivingSocket {
   [side]?: Side
 }
 
@@ -27,14 +42,14 @@ interface TunnelSocket extends Duplex {
 export function startTunnel(tunnels: Tunnels, options: TunnelOptions): void {
   const near: TunnelSocket = options.near.socket
   const far: TunnelSocket = options.far.socket
-  near[side] = { other: far, options }
-  far[side] = { other: near, options: undefined }
+  near[receiver] = near[side] = new Side(near, far, options)
+  far[receiver] = far[side] = new Side(far, near)
   tunnels.add(near)
   near.on('close', function onNearClose(this: Duplex) {
     tunnels.delete(this)
   })
   for (const socket of [near, far]) {
-    socket.on('data', onData).on('drain', onDrain)
+    socket.on('data', receiveData).on('drain', onDrain)
     socket.on('end', onEnd).on('error', onError).on('close', onClose)
   }
   if (near.destroyed || far.destroyed) {
@@ -52,13 +67,6 @@ export function startTunnel(tunnels: Tunnels, options: TunnelOptions): void {
   }
   near.resume()
   far.resume()
-}
-
-function onData(this: TunnelSocket, chunk: Buffer): void {
-  const here = this[side]
-  if (here === undefined) return
-  here.options?.onClientBytes()
-  if (!here.other.write(chunk)) this.pause()
 }
 
 function onDrain(this: TunnelSocket): void {

@@ -1,4 +1,6 @@
 import type { Socket } from 'node:net'
+import { receiveData, receiver } from './bytes.ts'
+import type { ReceivingSocket } from './bytes.ts'
 import { bodyFraming, parseAnswerHead } from './answer-head.ts'
 import type { AnswerHead } from './answer-head.ts'
 import { ChunkedBody } from './chunked.ts'
@@ -13,8 +15,8 @@ const maxInterimAnswers = 32
 
 /** Listeners are shared by all connections and find theirs here: a closure each would cost memory. */
 const owner = Symbol('owner')
-interface OwnedSocket extends Socket {
-  [owner]?: UpstreamConnection
+interface OwnedSocket extends Socket, Pick<ReceivingSocket, typeof receiver> {
+  [owner]?: UpstreamConnection | undefined
 }
 
 /**
@@ -45,10 +47,11 @@ export class UpstreamConnection {
     this.key = key
     this.socket = socket
     this.socket[owner] = this
+    this.socket[receiver] = this
     this.deadlineMs = nowMs() + pool.options.connectTimeoutMs
     pool.options.deadlines.add(this)
     socket.on('encrypted' in socket ? 'secureConnect' : 'connect', onConnect)
-    socket.on('data', onData).on('drain', onDrain)
+    socket.on('data', receiveData).on('drain', onDrain)
     socket.on('end', onEnd).on('error', onError).on('close', onClose)
   }
 
@@ -164,12 +167,13 @@ export class UpstreamConnection {
     }
     this.#exchange = undefined
     const { socket } = this
-    delete socket[owner]
+    socket[owner] = undefined
+    socket[receiver] = undefined
     socket.off('connect', onConnect).off('secureConnect', onConnect)
-    socket.off('data', onData).off('drain', onDrain)
+    socket.off('data', receiveData).off('drain', onDrain)
     socket.off('end', onEnd).off('error', onError).off('close', onClose)
     this.#pool.forget(this)
-    exchange.onUpgrade(head, fields, { socket, early })
+    exchange.onUpgrade(head, fields, { socket, early: Buffer.from(early) })
     return false
   }
 
@@ -202,9 +206,6 @@ export class UpstreamConnection {
 
 function onConnect(this: OwnedSocket): void {
   this[owner]?.connected()
-}
-function onData(this: OwnedSocket, chunk: Buffer): void {
-  this[owner]?.received(chunk)
 }
 function onDrain(this: OwnedSocket): void {
   this[owner]?.drained()

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { connect as connectTls, createSecureContext } from 'node:tls'
 import type { ConnectionOptions, SecureContext } from 'node:tls'
 import type { Target } from '../../target.ts'
+import { sharedReads } from './bytes.ts'
 import { nowMs } from './deadlines.ts'
 import type { Deadlines } from './deadlines.ts'
 import { UpstreamConnection } from './upstream-connection.ts'
@@ -113,7 +114,8 @@ export class UpstreamPool {
   #connect(target: Target): Socket {
     const { hostname: host, port, socketPath } = target
     const where = socketPath === undefined ? { host, port } : { path: socketPath }
-    if (target.protocol === 'http:') return connectTcp({ ...where, noDelay: true })
+    if (target.protocol === 'http:')
+      return connectTcp({ ...where, noDelay: true, onread: sharedReads })
     const { tls } = this.options
     // One for all: to load the authorities takes longer than to connect.
     this.#secureContext ??= createSecureContext(tls)
