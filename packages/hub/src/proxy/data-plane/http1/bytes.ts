@@ -53,6 +53,7 @@ export function withSharedReads(socket: Socket): Socket {
 
 /** For sockets that read into memory of their own, such as those of TLS. */
 export function receiveData(this: ReceivingSocket, chunk: Buffer): void {
+  // oxlint-disable-next-line no-this-in-exported-function -- a listener gets its socket as `this`
   this[receiver]?.received(chunk)
 }
 

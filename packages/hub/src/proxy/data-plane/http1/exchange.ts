@@ -33,7 +33,7 @@ export interface ExchangeHooks {
   /** No answer for so long is a failure; 0 waits for ever. */
   readonly proxyTimeoutMs: number
   /** Called for what counts as use of the route. Source: contract proxy §6. */
-  onActivity(route: Route): void
+  readonly onActivity: (route: Route) => void
   /** Nothing was answered. @returns what the asker is told */
   onFailure(exchange: Exchange, error: Error): ProxyFailure
 }
@@ -172,11 +172,8 @@ export class Exchange {
   ): void {
     this.#finish()
     const near = this.asker.upgrade(head, fields)
-    startTunnel(this.#hooks.tunnels, {
-      near,
-      far,
-      onClientBytes: () => this.#hooks.onActivity(this.request.route),
-    })
+    const { tunnels, onActivity } = this.#hooks
+    startTunnel(tunnels, { near, far, activity: { route: this.request.route, onActivity } })
   }
 
   /** @param isIdleReset - the connection had been idle and nothing of an answer came. */

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import type { Route } from '../../routing-table.ts'
 import { receiveData, receiver, writeAround } from './bytes.ts'
 import type { Receiver, ReceivingSocket } from './bytes.ts'
 
@@ -8,31 +9,42 @@ export type Tunnels = Set<Duplex>
 export interface TunnelOptions {
   readonly near: { readonly socket: Duplex; readonly early?: Buffer }
   readonly far: { readonly socket: Duplex; readonly early?: Buffer }
-  onClientBytes(): void
+  /** Called when the client sent something. */
+  readonly activity: Activity
+}
+
+/** What outlives the request that began a tunnel: nothing else of it is kept. */
+export interface Activity {
+  readonly route: Route
+  readonly onActivity: (route: Route) => void
 }
 
 /** Listeners are shared and find the tunnel here: ten closures for each would cost memory. */
 const side = Symbol('side')
+const group = Symbol('group')
 class Side implements Receiver {
   readonly socket: TunnelSocket
   readonly other: TunnelSocket
   /** Of the client's side only. */
-  readonly options: TunnelOptions | undefined
+  readonly activity: Activity | undefined
 
-  constructor(socket: TunnelSocket, other: TunnelSocket, options?: TunnelOptions) {
+  constructor(socket: TunnelSocket, other: TunnelSocket, activity?: Activity) {
     this.socket = socket
     this.other = other
-    this.options = options
+    this.activity = activity
   }
 
   received(chunk: Buffer): void {
-    this.options?.onClientBytes()
+    const { activity } = this
+    if (activity !== undefined) activity.onActivity(activity.route)
     const bytes = { chunk, from: 0, to: chunk.length }
     if (!writeAround(this.other, '', bytes, '')) this.socket.pause()
   }
 }
 interface TunnelSocket extends ReceivingSocket {
   [side]?: Side
+  /** Of the client's side only. */
+  [group]?: Tunnels
 }
 
 /**
@@ -42,12 +54,10 @@ interface TunnelSocket extends ReceivingSocket {
 export function startTunnel(tunnels: Tunnels, options: TunnelOptions): void {
   const near: TunnelSocket = options.near.socket
   const far: TunnelSocket = options.far.socket
-  near[receiver] = near[side] = new Side(near, far, options)
+  near[group] = tunnels
+  near[receiver] = near[side] = new Side(near, far, options.activity)
   far[receiver] = far[side] = new Side(far, near)
   tunnels.add(near)
-  near.on('close', function onNearClose(this: Duplex) {
-    tunnels.delete(this)
-  })
   for (const socket of [near, far]) {
     socket.on('data', receiveData).on('drain', onDrain)
     socket.on('end', onEnd).on('error', onError).on('close', onClose)
@@ -62,7 +72,7 @@ export function startTunnel(tunnels: Tunnels, options: TunnelOptions): void {
     near.write(options.far.early)
   }
   if (options.near.early !== undefined) {
-    options.onClientBytes()
+    options.activity.onActivity(options.activity.route)
     far.write(options.near.early)
   }
   near.resume()
@@ -84,6 +94,7 @@ function onError(this: TunnelSocket): void {
 }
 
 function onClose(this: TunnelSocket): void {
+  this[group]?.delete(this)
   const other = this[side]?.other
   if (other !== undefined) endSoon(other)
 }
