@@ -11,7 +11,7 @@ import type { Forwarder } from './forward.ts'
 import type { Peer } from './http1/asker.ts'
 import { withSharedReads } from './http1/bytes.ts'
 import { ClientConnection } from './http1/client-connection.ts'
-import type { FrontServices } from './http1/client-connection.ts'
+import type { FrontServices } from './http1/front-services.ts'
 import { Deadlines } from './http1/deadlines.ts'
 import { UpstreamPool } from './http1/upstream-pool.ts'
 
@@ -76,13 +76,15 @@ export class PublicServer {
    * Serves HTTP/1.1 on any duplex of bytes that allows half-open use: a TCP or TLS socket, or what
    * is behind a PROXY header.
    * @param peer - who is at the other end, unless it is the socket's own peer.
+   * @param first - bytes that were read from it already.
    */
-  accept(socket: Duplex, peer: Peer = this.peerOf(socket as Socket, false)): void {
+  accept(socket: Duplex, peer: Peer = this.peerOf(socket as Socket, false), first?: Buffer): void {
     const { timeoutMs } = this.#options
     if (timeoutMs > 0) (socket as Socket).setTimeout(timeoutMs)
     const connection = new ClientConnection(socket, peer, this.#services)
     this.#connections.add(connection)
     this.#deadlines.add(connection)
+    if (first !== undefined && first.length > 0) connection.received(first)
   }
 
   peerOf(socket: Pick<Socket, 'remoteAddress'>, isTls: boolean): Peer {
@@ -121,6 +123,7 @@ export class PublicServer {
       open: (request) => openExchange(this.forwarder, request),
       failurePage: (failure, request, accept) =>
         loadFailurePage(this.#context.options, failure, { asked: request.target, accept }),
+      onBug: (error) => this.#context.log('error', `failed to forward: ${String(error)}`),
       onGone: (connection) => {
         this.#connections.delete(connection)
         this.#deadlines.delete(connection)

@@ -9,41 +9,12 @@ import { ChunkedBody } from './chunked.ts'
 import { nowMs } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
 import { Fields } from './fields.ts'
+import type { FrontServices, Opened, Rewrite } from './front-services.ts'
 import { HeadReader, needsMore, tooLarge } from './head-reader.ts'
 import { reasonOf } from './local-answer.ts'
 import type { LocalAnswer } from './local-answer.ts'
 import { chunkedLength, parseRequestHead } from './request-head.ts'
 import type { RequestHead } from './request-head.ts'
-
-/** What a front needs of the server that accepted its connection. */
-export interface FrontServices {
-  readonly keepAliveTimeoutMs: number
-  readonly headTimeoutMs: number
-  /** Takes no more requests on connections that are open. */
-  readonly isDraining: boolean
-  /**
-   * Finds where a request goes and opens the exchange with its target; what it answers by itself
-   * comes as a value. The fields hold during the call only.
-   */
-  open(request: { head: RequestHead; fields: Fields; peer: Peer; asker: Asker }): Opened
-  /** Never rejects. */
-  failurePage(failure: ProxyFailure, request: RequestHead, accept: string): Promise<LocalAnswer>
-  /** The connection ended, or became a tunnel. */
-  onGone(connection: ClientConnection): void
-}
-
-export type Opened =
-  | {
-      readonly kind: 'exchange'
-      readonly exchange: Exchange
-      readonly rewrite: Rewrite | undefined
-    }
-  | { readonly kind: 'answer'; readonly answer: LocalAnswer }
-  | { readonly kind: 'failure'; readonly failure: ProxyFailure }
-  /** The connection is cut without an answer. */
-  | { readonly kind: 'cut' }
-
-type Rewrite = (location: string, status: number) => string
 
 const state = {
   /** Between requests, or inside a head. */
@@ -196,8 +167,15 @@ export class ClientConnection implements Asker {
         sink: (bytes, from, to) => this.#sendBody(bytes, from, to),
       })
     }
-    const opened = this.#services.open({ head, fields, peer: this.peer, asker: this })
     this.#wants100 = head.expectsContinue
+    let opened: Opened
+    try {
+      opened = this.#services.open({ head, fields, peer: this.peer, asker: this })
+    } catch (error) {
+      this.#services.onBug(error)
+      this.fail({ code: 500, isHubDown: false })
+      return
+    }
     switch (opened.kind) {
       case 'exchange':
         this.#exchange = opened.exchange
@@ -411,7 +389,10 @@ export class ClientConnection implements Asker {
       this.#socket.resume()
       this.#pump(stash)
     }
-    if (this.#isHalfClosed && this.#state === state.head) this.#linger()
+    if (!this.#isHalfClosed) return
+    if (this.#state === state.head) this.#linger()
+    // What is left of its body will never come.
+    else if (this.#state === state.body) this.#socket.destroy()
   }
 
   /** Ends our side and throws away what still comes, so that the last answer is not lost in a reset. */
@@ -419,9 +400,9 @@ export class ClientConnection implements Asker {
     this.#state = state.closing
     this.#stash = undefined
     this.deadlineMs = nowMs() + lingerMs
-    this.#socket.end()
-    this.#socket.resume()
     if (this.#isHalfClosed) this.#socket.end(() => this.#socket.destroy())
+    else this.#socket.end()
+    this.#socket.resume()
   }
 
   onDeadline(): void {

@@ -183,6 +183,18 @@ describe('clients that leave', () => {
     expect(await client.ended()).toMatch(/hi[^]*2\r\nho\r\n0\r\n\r\n$/)
   })
 
+  test('one that ended its side inside a body that waited behind another request is let go', async () => {
+    const target = await serveWire()
+    const e = await edgeTo(target.url)
+    const client = wire(e.port).send(`${get('/1')}${post('Content-Length: 5\r\n')}abcd`)
+    client.socket.end()
+    const far = await target.connection(0)
+    await far.until('/1')
+    far.send(hi)
+    await client.ended()
+    expect(await far.ended()).toMatch(/abcd$/)
+  })
+
   test('one that ended its side inside a head is let go', async () => {
     const client = wire((await edge()).port).send('GET / HT')
     client.socket.end()

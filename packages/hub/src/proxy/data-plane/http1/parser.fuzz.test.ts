@@ -214,16 +214,15 @@ test('what reaches a strict server behind the edge is what the edge read', async
       else socket.end(latin1(text))
       await vi.waitUntil(() => socket.closed, { ...patience, interval: 1 })
       const passed = seen.filter((one) => one.target !== '/last')
-      const expected = read.requests.slice(0, passed.length)
-      expect(passed.map(({ method, body }) => [method, body])).toEqual(
-        expected.map(({ method, body }) => [method, body]),
-      )
+      // A server need not know every method: what it refuses itself it does not see.
+      const known = read.requests.filter(({ method }) => METHODS.includes(method))
+      const expected = known.slice(0, passed.length)
+      const told = (all: typeof seen): string[][] => all.map(({ method, body }) => [method, body])
+      expect(told(passed)).toEqual(told(expected))
       // Behind a request that asks to close, or that is answered before its end, nothing is read.
-      // A server need not know every method.
-      const isKnown = read.requests.every(({ method }) => METHODS.includes(method))
-      if (read.end === 'open' && isKnown && !/connection/i.test(text)) {
-        expect(passed).toHaveLength(read.requests.length)
-        expect(got.match(/HTTP\/1.1 200/g)).toHaveLength(read.requests.length + 1)
+      if (read.end === 'open' && !/connection|http\/1\.0/i.test(text)) {
+        expect(passed).toHaveLength(known.length)
+        expect(got.match(/HTTP\/1.1 200/g)).toHaveLength(known.length + 1)
       }
     }),
     { numRuns: 250 },

@@ -1,0 +1,39 @@
+import type { Asker, Peer, ProxyFailure } from './asker.ts'
+import type { ClientConnection } from './client-connection.ts'
+import type { Exchange } from './exchange.ts'
+import type { Fields } from './fields.ts'
+import type { LocalAnswer } from './local-answer.ts'
+import type { RequestHead } from './request-head.ts'
+
+/** What a front needs of the server that accepted its connection. */
+export interface FrontServices {
+  readonly keepAliveTimeoutMs: number
+  readonly headTimeoutMs: number
+  /** Takes no more requests on connections that are open. */
+  readonly isDraining: boolean
+  /**
+   * Finds where a request goes and opens the exchange with its target; what it answers by itself
+   * comes as a value. The fields hold during the call only.
+   */
+  open(request: { head: RequestHead; fields: Fields; peer: Peer; asker: Asker }): Opened
+  /** Never rejects. */
+  failurePage(failure: ProxyFailure, request: RequestHead, accept: string): Promise<LocalAnswer>
+  /** The connection ended, or became a tunnel. */
+  onGone(connection: ClientConnection): void
+  /** A request met a mistake of ours; it is answered with 500. */
+  onBug(error: unknown): void
+}
+
+export type Opened =
+  | {
+      readonly kind: 'exchange'
+      readonly exchange: Exchange
+      readonly rewrite: Rewrite | undefined
+    }
+  | { readonly kind: 'answer'; readonly answer: LocalAnswer }
+  | { readonly kind: 'failure'; readonly failure: ProxyFailure }
+  /** The connection is cut without an answer. */
+  | { readonly kind: 'cut' }
+
+/** Changes a value of `Location`. */
+export type Rewrite = (location: string, status: number) => string
