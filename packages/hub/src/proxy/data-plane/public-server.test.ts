@@ -6,13 +6,16 @@ import { baseForward, cleanups, patience } from './edge-test-kit.ts'
 import { get, serveWire } from './http1/wire-test-kit.ts'
 import { PublicServer } from './public-server.ts'
 
-function publicServer(table: RoutingTable, log: string[] = []): PublicServer {
+function publicServer(
+  table: RoutingTable,
+  { log = [], keepAliveTimeoutMs = 5000 }: { log?: string[]; keepAliveTimeoutMs?: number } = {},
+): PublicServer {
   const context: EdgeContext = {
     table,
     options: baseForward,
     log: (_level, message) => void log.push(message),
   }
-  const server = new PublicServer(context, { keepAliveTimeoutMs: 5000, timeoutMs: 0 })
+  const server = new PublicServer(context, { keepAliveTimeoutMs, timeoutMs: 0 })
   cleanups.push(() => server.close(0))
   return server
 }
@@ -50,7 +53,7 @@ test('a mistake of ours costs its request a 500, and nobody else anything', asyn
   vi.spyOn(table, 'match').mockImplementationOnce(() => {
     throw new TypeError('a mistake')
   })
-  const server = publicServer(table, log)
+  const server = publicServer(table, { log })
   const [near, far] = duplexPair({ allowHalfOpen: true })
   let got = ''
   near.on('data', (chunk: Buffer) => (got += chunk.toString('latin1')))
@@ -61,4 +64,29 @@ test('a mistake of ours costs its request a 500, and nobody else anything', asyn
   expect(log).toEqual(['failed to forward: TypeError: a mistake'])
   near.write(get('/2'))
   await vi.waitUntil(() => got.includes('HTTP/1.1 404 '), patience)
+})
+
+test('a client that reads its answer late is not taken for an idle one', async () => {
+  const target = await serveWire((one) => {
+    one.socket.on('data', () =>
+      one.send(`HTTP/1.1 200 OK\r\nContent-Length: 40000\r\n\r\n${'a'.repeat(40_000)}`),
+    )
+  })
+  const table = new RoutingTable()
+  table.set({ path: '/', owner: 'api', targetUrl: target.url, data: {}, lastActivityMs: 0 })
+  const server = publicServer(table, { keepAliveTimeoutMs: 50 })
+  const nobody = { address: '', isTrusted: false, isTls: false }
+  const [late, lateFar] = duplexPair({ allowHalfOpen: true })
+  server.accept(lateFar, nobody)
+  late.write(get('/'))
+  await vi.waitUntil(() => lateFar.writableLength > 16_000, patience)
+  // One that was answered later is idle for too long.
+  const [idle, idleFar] = duplexPair({ allowHalfOpen: true })
+  server.accept(idleFar, nobody)
+  idle.resume()
+  idle.write(get('/_chp_healthz'))
+  await vi.waitUntil(() => idleFar.destroyed, patience)
+  let got = ''
+  late.on('data', (chunk: Buffer) => (got += chunk.toString('latin1')))
+  await vi.waitUntil(() => got.endsWith('a'.repeat(40_000)), patience)
 })

@@ -35,6 +35,8 @@ const answerFraming = { none: 0, raw: 1, chunk: 2 } as const
 const maxStashBytes = 64 * 1024
 /** For a client to read the last answer before the connection is closed. */
 const lingerMs = 2000
+/** A client that takes nothing of its last answer for so long is given up. */
+const stallMs = 30_000
 /**
  * A client that ended its side may wait for its answer, or be gone: only a write would tell. So long
  * it is taken to wait, before and between bytes of the answer. nginx and Node give up at once.
@@ -67,6 +69,8 @@ export class ClientConnection implements Asker {
   /** The client does not read its answers: no further request is taken until it does. */
   #isBlocked = false
   #stash: Buffer | undefined
+  /** What the socket held when a deadline struck. */
+  #unsentBytes = 0
   // Of the request under way.
   #request: RequestHead | undefined
   #exchange: Exchange | undefined
@@ -406,8 +410,15 @@ export class ClientConnection implements Asker {
   }
 
   onDeadline(): void {
-    if (this.#state === state.head && this.#reader.isPartial) this.#refuse(408)
-    else this.#socket.destroy()
+    if (this.#state === state.head && this.#reader.isPartial) {
+      this.#refuse(408)
+      return
+    }
+    // A client that reads its answer slowly is neither idle nor gone.
+    const unsent = this.#socket.writableLength
+    if (unsent === 0 || unsent === this.#unsentBytes) this.#socket.destroy()
+    else this.deadlineMs = nowMs() + stallMs
+    this.#unsentBytes = unsent
   }
 
   drained(): void {
@@ -423,8 +434,9 @@ export class ClientConnection implements Asker {
     if (this.#state === state.answer) {
       const { beforeAnswer, duringAnswer } = halfClosedMs
       this.deadlineMs = nowMs() + (this.#hasAnswered ? duringAnswer : beforeAnswer)
-    } else if (this.#state === state.head && !this.#reader.isPartial) this.#linger()
-    else this.#socket.destroy()
+    } else if (this.#state !== state.head || this.#reader.isPartial) this.#socket.destroy()
+    // Requests that wait until it reads its answers are still served.
+    else if (!this.#isBlocked) this.#linger()
   }
 
   /** The socket is closed. */
