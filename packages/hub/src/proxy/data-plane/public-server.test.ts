@@ -76,7 +76,7 @@ test('a client that reads its answer late is not taken for an idle one', async (
   table.set({ path: '/', owner: 'api', targetUrl: target.url, data: {}, lastActivityMs: 0 })
   const server = publicServer(table, { keepAliveTimeoutMs: 50 })
   const nobody = { address: '', isTrusted: false, isTls: false }
-  const [late, lateFar] = duplexPair({ allowHalfOpen: true })
+  const [late, lateFar] = duplexPair({ allowHalfOpen: true, readableHighWaterMark: 1000 })
   server.accept(lateFar, nobody)
   late.write(get('/'))
   await vi.waitUntil(() => lateFar.writableLength > 16_000, patience)
@@ -86,6 +86,7 @@ test('a client that reads its answer late is not taken for an idle one', async (
   idle.resume()
   idle.write(get('/_chp_healthz'))
   await vi.waitUntil(() => idleFar.destroyed, patience)
+  expect(lateFar.destroyed).toBe(false)
   let got = ''
   late.on('data', (chunk: Buffer) => (got += chunk.toString('latin1')))
   await vi.waitUntil(() => got.endsWith('a'.repeat(40_000)), patience)
