@@ -22,15 +22,32 @@ export interface ReceivingSocket extends Duplex {
   [receiver]?: Receiver | undefined
 }
 
+/** Of the read that just ended; asked and cleared by {@link nextBuffer}. */
+let bulkBuffer: Buffer | undefined
+/** A write of the chunk under way has not ended: its memory is needed. */
+let isHeld = false
+
+/**
+ * Where the next read of a socket goes. One that filled its memory is followed by more, and gets
+ * memory of its own, which is passed on without a copy and used again once it is written.
+ */
+function nextBuffer(): Buffer {
+  const before = bulkBuffer
+  bulkBuffer = undefined
+  if (before === undefined) return shared
+  return before === shared || isHeld ? Buffer.allocUnsafeSlow(shared.length) : before
+}
+
 /** The `onread` option of sockets whose receiver takes what they read. */
 export const sharedReads = {
-  buffer: shared,
+  buffer: nextBuffer,
   callback(this: unknown, length: number, buffer: Uint8Array): boolean {
-    // Node calls it as a method of the socket; its types do not say so.
+    // Node calls it as a method of the socket, with what `buffer` returned; its types say neither.
     const socket = this as ReceivingSocket
-    socket[receiver]?.received(
-      buffer === shared ? shared.subarray(0, length) : Buffer.from(buffer.subarray(0, length)),
-    )
+    const memory = buffer as Buffer
+    isHeld = false
+    socket[receiver]?.received(memory.subarray(0, length))
+    if (length === shared.length) bulkBuffer = memory
     return true
   },
 }
@@ -74,11 +91,18 @@ export function writeAround(
   if (to - from < smallBytes) {
     return socket.write(before + chunk.toString('latin1', from, to) + after, 'latin1')
   }
-  const copy = Buffer.from(chunk.subarray(from, to))
-  if (before === '' && after === '') return socket.write(copy)
+  const part = chunk.subarray(from, to)
+  const bytesToKeep = chunk.buffer === shared.buffer ? Buffer.from(part) : part
+  if (before === '' && after === '') {
+    const isRoom = socket.write(bytesToKeep)
+    // Other duplexes may hand their bytes on after they took them.
+    if (socket.writableLength > 0 || !(socket instanceof Socket)) isHeld = true
+    return isRoom
+  }
+  isHeld = true
   socket.cork()
   if (before !== '') socket.write(before, 'latin1')
-  socket.write(copy)
+  socket.write(bytesToKeep)
   if (after !== '') socket.write(after, 'latin1')
   socket.uncork()
   return !socket.writableNeedDrain

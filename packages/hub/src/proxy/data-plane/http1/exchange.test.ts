@@ -1,4 +1,10 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { request } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { describe, expect, test, vi } from 'vitest'
 import {
   addRoute,
@@ -258,6 +264,37 @@ describe('limits of time', () => {
 })
 
 describe('back-pressure', () => {
+  test('large bodies arrive byte for byte, both ways at once, past readers that pause', async () => {
+    const target = await serve((req, res) => {
+      res.writeHead(200, req.url === '/length' ? { 'Content-Length': size } : {})
+      req.pipe(res)
+    })
+    const e = await edgeTo(target.url)
+    const parts = Array.from({ length: 32 }, () => randomBytes(1024 * 1024 - 7))
+    const size = parts.reduce((sum, part) => sum + part.length, 0)
+    const sent = createHash('sha256')
+    for (const part of parts) sent.update(part)
+    const expected = sent.digest('hex')
+    const exchange = async (path: string, headers: Record<string, number>): Promise<string> => {
+      const asked = request({ host: '127.0.0.1', port: e.port, path, method: 'POST', headers })
+      void pipeline(Readable.from(parts), asked)
+      const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+      const got = createHash('sha256')
+      for await (const chunk of answer as AsyncIterable<Buffer>) {
+        got.update(chunk)
+        await new Promise((resolve) => setTimeout(resolve, 1))
+      }
+      return got.digest('hex')
+    }
+    const all = [
+      exchange('/length', { 'Content-Length': size }),
+      exchange('/length', {}),
+      exchange('/chunks', { 'Content-Length': size }),
+      exchange('/chunks', {}),
+    ]
+    expect(await Promise.all(all)).toEqual([expected, expected, expected, expected])
+  }, 60_000)
+
   test('a target that does not read holds the upload back', async () => {
     const target = await serveWire((one) => one.socket.pause())
     const e = await edgeTo(target.url)
