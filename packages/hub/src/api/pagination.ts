@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { TSchema } from 'typebox'
 import { HubError } from '../domain/errors.ts'
-import { browserOrigin, headerText } from '../web/client-address.ts'
+import { requestOrigin, headerText } from '../web/client-address.ts'
 import type { ApiSettings } from './context.ts'
 
 const mediaType = 'application/jupyterhub-pagination+json'
@@ -59,14 +59,9 @@ export function envelopeSchema<T extends TSchema>(items: T) {
 
 export function toEnvelope<Items>(
   request: FastifyRequest,
-  options: {
-    items: Items
-    page: Page
-    total: number
-    settings: Pick<ApiSettings, 'publicUrl'>
-  },
+  options: { items: Items; page: Page; total: number },
 ) {
-  const { items, page, total, settings } = options
+  const { items, page, total } = options
   const { offset, limit } = page
   const nextOffset = offset + limit
   const next =
@@ -74,19 +69,18 @@ export function toEnvelope<Items>(
       ? {
           offset: nextOffset,
           limit,
-          url: nextUrl(request, settings, { offset: nextOffset, limit }),
+          url: nextUrl(request, { offset: nextOffset, limit }),
         }
       : null
   return { items, _pagination: { offset, limit, total, next } }
 }
 
-/** This request's URL with `offset` and `limit` replaced in place, or appended. */
-function nextUrl(
-  request: FastifyRequest,
-  settings: Pick<ApiSettings, 'publicUrl'>,
-  page: { offset: number; limit: number },
-): string {
-  const { protocol, host } = browserOrigin(request, settings)
+/**
+ * This request's URL with `offset` and `limit` replaced in place, or appended. It stays at the origin that the
+ * client chose, which may reach the hub where the public URL does not.
+ */
+function nextUrl(request: FastifyRequest, page: { offset: number; limit: number }): string {
+  const { protocol, host } = requestOrigin(request)
   const url = new URL(request.url, `${protocol}://${host}`)
   url.searchParams.set('offset', String(page.offset))
   url.searchParams.set('limit', String(page.limit))

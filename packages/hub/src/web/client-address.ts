@@ -50,6 +50,11 @@ export function browserOrigin(
   if (config.publicUrl !== undefined) {
     return { protocol: config.publicUrl.protocol.slice(0, -1), host: config.publicUrl.host }
   }
+  return requestOrigin(request)
+}
+
+/** Origin that the client asked, a proxy in front taken into account. */
+export function requestOrigin(request: FastifyRequest): { protocol: string; host: string } {
   const host = headerText(request, 'host') ?? 'localhost'
   return { protocol: browserProtocol(request), host: isHost(host) ? host : 'localhost' }
 }

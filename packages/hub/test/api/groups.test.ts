@@ -11,7 +11,9 @@ describeStores('groups', (open) => {
   afterEach(() => hub.close())
 
   async function start(scopes = all) {
-    hub = await ApiHub.start(await open())
+    // A page's next one is at the origin that the client asked, whatever is public.
+    const settings = { publicUrl: new URL('https://public.example/') }
+    hub = await ApiHub.start(await open(), { settings })
     await hub.addPeople()
     return hub.callerWith(scopes)
   }

@@ -62,7 +62,7 @@ function registerList(app: ApiApp, deps: ApiDeps): void {
       const { offset, limit } = page
       const { groups, total } = await listGroups(store.db, { selection, offset, limit })
       const items = await viewGroups(store.db, groups, viewer)
-      return page.enveloped ? toEnvelope(request, { items, page, total, settings }) : items
+      return page.enveloped ? toEnvelope(request, { items, page, total }) : items
     },
   )
 }

@@ -46,7 +46,7 @@ function registerGet(app: ApiApp, deps: ApiDeps): void {
       const sorted = routes.toSorted((a, b) => (a.routespec < b.routespec ? -1 : 1))
       const items = await viewRoutes(store, sorted.slice(page.offset, page.offset + page.limit))
       const total = routes.length
-      return page.enveloped ? toEnvelope(request, { items, page, total, settings }) : items
+      return page.enveloped ? toEnvelope(request, { items, page, total }) : items
     },
   )
 }

@@ -51,7 +51,7 @@ function registerListOfOwner(app: ApiApp, deps: ApiDeps): void {
       const query = { selection: { ownerId: owner.id }, now: deps.now(), ...page }
       const { codes, total } = await listShareCodes(store.db, query)
       const items = codes.map((code) => viewShareCode(code, settings))
-      return toEnvelope(request, { items, page, total, settings })
+      return toEnvelope(request, { items, page, total })
     },
   )
 }
@@ -75,7 +75,7 @@ function registerList(app: ApiApp, deps: ApiDeps, path: ServerPath): void {
       const query = { selection: { serverId: serverId ?? 0 }, now: deps.now(), ...page }
       const { codes, total } = await listShareCodes(store.db, query)
       const items = codes.map((code) => viewShareCode(code, settings))
-      return toEnvelope(request, { items, page, total, settings })
+      return toEnvelope(request, { items, page, total })
     },
   )
 }

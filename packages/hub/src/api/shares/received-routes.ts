@@ -84,7 +84,7 @@ function registerList(app: ApiApp, deps: ApiDeps, kind: Kind): void {
       const query = { selection, now: deps.now(), ...page }
       const { shares, total } = await listShares(store.db, query)
       const items = shares.map((share) => viewShare(share, settings))
-      return toEnvelope(request, { items, page, total, settings })
+      return toEnvelope(request, { items, page, total })
     },
   )
 }

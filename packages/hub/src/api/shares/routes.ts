@@ -56,7 +56,7 @@ function registerListOfOwner(app: ApiApp, deps: ApiDeps): void {
       const query = { selection: { ownerId: owner.id }, now: deps.now(), ...page }
       const { shares, total } = await listShares(store.db, query)
       const items = shares.map((share) => viewShare(share, settings))
-      return toEnvelope(request, { items, page, total, settings })
+      return toEnvelope(request, { items, page, total })
     },
   )
 }
@@ -80,7 +80,7 @@ function registerList(app: ApiApp, deps: ApiDeps, path: ServerPath): void {
       const query = { selection: { serverId: serverId ?? 0 }, now: deps.now(), ...page }
       const { shares, total } = await listShares(store.db, query)
       const items = shares.map((share) => viewShare(share, settings))
-      return toEnvelope(request, { items, page, total, settings })
+      return toEnvelope(request, { items, page, total })
     },
   )
 }

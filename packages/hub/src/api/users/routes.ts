@@ -83,7 +83,7 @@ function registerList(app: ApiApp, deps: ApiDeps): void {
       const items = records.flatMap((record) => {
         return viewUser(record, { viewer, settings, includeStopped }) ?? []
       })
-      return page.enveloped ? toEnvelope(request, { items, page, total, settings }) : items
+      return page.enveloped ? toEnvelope(request, { items, page, total }) : items
     },
   )
 }
