@@ -3,17 +3,12 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type Arguments, helpText, parseArguments, UsageError } from './cli/arguments.ts'
 import { CommandFailed } from './cli/command-failed.ts'
-import { runEdge } from './cli/edge.ts'
-import { runToken } from './cli/token.ts'
-import { runUpgradeDb } from './cli/upgrade-db.ts'
-import { startProgram } from './composition/start.ts'
 import { loadCookieSecret } from './config/cookie-secret.ts'
 import { type LoadedConfig, loadConfig } from './config/load.ts'
 import { formatConfig, formatConfigJson, formatDefaults } from './config/print.ts'
 import { ConfigError, messageOf } from './domain/errors.ts'
 import type { WorkContext } from './lifecycle/work-context.ts'
 import type { ShutdownRequest } from './api/hub/shutdown.ts'
-import { createLogger } from './observability/logger.ts'
 import { openDataFolder } from './startup/data-folder.ts'
 import { jupyterhubVersion, orreryVersion } from './util/version.ts'
 
@@ -41,6 +36,7 @@ async function run(input: ProgramInput): Promise<void> {
   const { argv } = input
   const parsed = parseArguments(argv)
   const cwd = process.cwd()
+  // Each command loads what it needs: the hub is the largest part, and most do without it.
   switch (parsed.command) {
     case 'help':
       process.stdout.write(helpText(parsed.helpAll))
@@ -48,20 +44,26 @@ async function run(input: ProgramInput): Promise<void> {
     case 'version':
       process.stdout.write(`${jupyterhubVersion}\n`)
       return
-    case 'edge':
+    case 'edge': {
+      const { runEdge } = await import('./cli/edge.ts')
       await runEdge([...parsed.rest], process.env)
       return
+    }
     case 'administer': {
-      // Loaded when needed: a hub that starts does without it.
       const { runAdminister } = await import('./cli/administer.ts')
       process.exitCode = await runAdminister(parsed.rest)
       return
     }
-    case 'token':
-    case 'upgrade-db': {
+    case 'token': {
+      const { runToken } = await import('./cli/token.ts')
       const { config } = await load(parsed, cwd)
-      if (parsed.command === 'upgrade-db') await runUpgradeDb({ config, cwd })
-      else await runToken({ config, cwd, positionals: parsed.positionals, env: process.env })
+      await runToken({ config, cwd, positionals: parsed.positionals, env: process.env })
+      return
+    }
+    case 'upgrade-db': {
+      const { runUpgradeDb } = await import('./cli/upgrade-db.ts')
+      const { config } = await load(parsed, cwd)
+      await runUpgradeDb({ config, cwd })
       return
     }
     case 'start':
@@ -86,6 +88,8 @@ async function start(
     return
   }
   openDataFolder(config.Orrery.dataDir)
+  const { startProgram } = await import('./composition/start.ts')
+  const { createLogger } = await import('./observability/logger.ts')
   const { cookieSecret, cookieSecretFile } = config.JupyterHub
   const logger = createLogger({
     level: config.Application.logLevel,
