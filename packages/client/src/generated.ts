@@ -97,8 +97,8 @@ export type Identity = {
   readonly groups?: readonly string[] | undefined
   /** URL of the default server while it is ready. */
   readonly server?: string | null | undefined
-  /** Transition of the default server: `spawn`, `stop` or null. */
-  readonly pending?: string | null | undefined
+  /** Transition under way of the default server. */
+  readonly pending?: 'spawn' | 'stop' | 'check' | 'rename' | null | undefined
   /** ISO 8601 in UTC, such as `2026-01-31T12:00:00.123Z`. */
   readonly created?: string | undefined
   readonly last_activity?: string | null | undefined
@@ -420,8 +420,8 @@ export interface User {
   readonly groups?: readonly string[] | undefined
   /** URL of the default server while it is ready. */
   readonly server?: string | null | undefined
-  /** Transition of the default server: `spawn`, `stop` or null. */
-  readonly pending?: string | null | undefined
+  /** Transition under way of the default server. */
+  readonly pending?: 'spawn' | 'stop' | 'check' | 'rename' | null | undefined
   /** ISO 8601 in UTC, such as `2026-01-31T12:00:00.123Z`. */
   readonly created?: string | undefined
   readonly last_activity?: string | null | undefined

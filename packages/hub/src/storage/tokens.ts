@@ -127,6 +127,20 @@ export async function deleteTokens(
   return rows.length
 }
 
+/** Lets a token live longer; hubs that hold it in memory look again when the old time has come. */
+export async function extendToken(
+  transaction: WriteTransaction,
+  id: number,
+  expiresAt: Date,
+): Promise<void> {
+  await transaction.db
+    .updateTable('api_tokens')
+    .set({ expires_at: expiresAt.getTime() })
+    .where('id', '=', id)
+    .execute()
+  transaction.changed('token', id)
+}
+
 /** Moves the last use of tokens forward. */
 export async function touchToken(
   transaction: WriteTransaction,

@@ -1,5 +1,5 @@
 import { tmpdir } from 'node:os'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { createPrincipals } from '../../src/access/principals.ts'
 import { createScopeRules } from '../../src/access/rbac-rules.ts'
 import { openLocalAccess } from '../../src/cli/admin/local-access.ts'
@@ -45,7 +45,7 @@ describeStores('access of a command on the machine of the hub', (open) => {
         `read:services:name!service=${access.serviceName}`,
         'read:users:name',
       ])
-      at.now = new Date(Date.now() + 11 * 60_000)
+      at.now = new Date(Date.now() + 6 * 60_000)
       expect(await principals.findByToken(access.token)).toBeUndefined()
     } finally {
       principals.close()
@@ -53,6 +53,21 @@ describeStores('access of a command on the machine of the hub', (open) => {
     await access.revoke()
     expect(await namesIn(store)).toEqual([])
     expect(await store.db.selectFrom('api_tokens').select('id').execute()).toEqual([])
+  })
+
+  it('the token lives on while the command works', async () => {
+    const { store, config } = await openWithRoles()
+    const access = await openLocalAccess({ config, cwd: '/', scopes: [], renewalMs: 20 })
+    const expiry = async () => {
+      const { expires_at: at } = await store.db
+        .selectFrom('api_tokens')
+        .select('expires_at')
+        .executeTakeFirstOrThrow()
+      return Number(at)
+    }
+    const first = await expiry()
+    await vi.waitUntil(async () => (await expiry()) > first, { timeout: 10_000 })
+    await access.revoke()
   })
 
   it('what killed commands left goes, and nothing else', async () => {

@@ -1,6 +1,13 @@
 import { Type, type Static } from 'typebox'
 import { FreeObject, nullable, Timestamp } from '../shared-schemas.ts'
 
+export const PendingModel = Type.Union([
+  Type.Literal('spawn'),
+  Type.Literal('stop'),
+  Type.Literal('check'),
+  Type.Literal('rename'),
+])
+
 /** Source: JupyterHub 6.0 rest-api.yml, Server; contract rest-api §6.2. */
 export const ServerModel = Type.Object(
   {
@@ -9,15 +16,7 @@ export const ServerModel = Type.Object(
     full_name: Type.String({ description: '`user/server`, unescaped.' }),
     last_activity: nullable(Timestamp),
     started: nullable(Timestamp, 'null while stopped'),
-    pending: nullable(
-      Type.Union([
-        Type.Literal('spawn'),
-        Type.Literal('stop'),
-        Type.Literal('check'),
-        Type.Literal('rename'),
-      ]),
-      'The transition under way.',
-    ),
+    pending: nullable(PendingModel, 'The transition under way.'),
     ready: Type.Boolean({ description: 'Accepts traffic; nothing is pending.' }),
     stopped: Type.Boolean({ description: 'Neither ready nor pending.' }),
     url: Type.String({ description: 'Path of the server, ending in a slash.' }),

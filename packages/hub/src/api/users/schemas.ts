@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox'
 import { pageQueryFields } from '../pagination.ts'
-import { ServerModel } from '../servers/schemas.ts'
+import { PendingModel, ServerModel } from '../servers/schemas.ts'
 import { FreeObject, includeStopped, nullable, Timestamp } from '../shared-schemas.ts'
 
 /**
@@ -19,9 +19,7 @@ export const UserModel = Type.Object(
     roles: Type.Optional(Type.Array(Type.String(), { description: 'Directly held roles.' })),
     groups: Type.Optional(Type.Array(Type.String())),
     server: Type.Optional(nullable(Type.String(), 'URL of the default server while it is ready.')),
-    pending: Type.Optional(
-      nullable(Type.String(), 'Transition of the default server: `spawn`, `stop` or null.'),
-    ),
+    pending: Type.Optional(nullable(PendingModel, 'Transition under way of the default server.')),
     created: Type.Optional(Timestamp),
     last_activity: Type.Optional(nullable(Timestamp)),
     auth_state: Type.Optional(nullable(FreeObject, 'Needs `admin:auth_state`.')),

@@ -10,12 +10,13 @@ import { openStore, parseDatabaseUrl } from '../../storage/open.ts'
 import { createService, deleteService, listServices } from '../../storage/services.ts'
 import type { Store, WriteTransaction } from '../../storage/store.ts'
 import { newApiToken } from '../../storage/token-hash.ts'
-import { createToken } from '../../storage/tokens.ts'
+import { createToken, extendToken } from '../../storage/tokens.ts'
 import { CommandFailed } from '../command-failed.ts'
 
-/** Long enough for a slow start of a server to be followed to its end. */
-const tokenLifetimeMs = 10 * 60_000
-const namePrefix = 'orrery-cli-'
+const tokenLifetimeMs = 5 * 60_000
+/** While a command works, its token is made to live on: starts of many servers take their time. */
+const renewalMs = 2 * 60_000
+export const localServicePrefix = 'orrery-cli-'
 
 /** A token of this command's own. */
 export interface LocalAccess {
@@ -41,19 +42,28 @@ export async function openLocalAccess(input: {
   readonly config: Config
   readonly cwd: string
   readonly scopes: readonly string[]
+  /** For tests. */
+  readonly renewalMs?: number
 }): Promise<LocalAccess> {
   const store = await openExistingStore(input)
   const token = newApiToken()
-  const serviceName = `${namePrefix}${systemUser()}-${randomBytes(4).toString('hex')}`
+  const serviceName = `${localServicePrefix}${systemUser()}-${randomBytes(4).toString('hex')}`
   try {
     const now = new Date()
-    const id = await store.write(async (tx) => {
+    const { serviceId, tokenId } = await store.write(async (tx) => {
       await removeLeftovers(tx, now)
       return createOwner(tx, { serviceName, token, scopes: input.scopes, now })
     })
+    const renewal = setInterval(() => {
+      const expiresAt = new Date(Date.now() + tokenLifetimeMs)
+      // A renewal that fails costs nothing: the next one comes before the token expires.
+      store.write((tx) => extendToken(tx, tokenId, expiresAt)).catch(() => undefined)
+    }, input.renewalMs ?? renewalMs)
+    renewal.unref()
     const revoke = async () => {
+      clearInterval(renewal)
       try {
-        await store.write((tx) => deleteService(tx, id))
+        await store.write((tx) => deleteService(tx, serviceId))
       } finally {
         await store.close()
       }
@@ -68,9 +78,9 @@ export async function openLocalAccess(input: {
 async function createOwner(
   tx: WriteTransaction,
   input: { serviceName: string; token: string; scopes: readonly string[]; now: Date },
-): Promise<number> {
+): Promise<{ serviceId: number; tokenId: number }> {
   const { serviceName: name, token, now } = input
-  const id = await createService(tx, {
+  const serviceId = await createService(tx, {
     name,
     admin: true,
     url: '',
@@ -80,13 +90,13 @@ async function createOwner(
     command: [],
     oauthNoConfirm: false,
   })
-  if (id === undefined) throw new TypeError(`the random name ${name} is taken`)
-  await setRoleMembers(tx, { role: 'admin', kind: 'service', ids: [id], add: true })
-  await createToken(
+  if (serviceId === undefined) throw new TypeError(`the random name ${name} is taken`)
+  await setRoleMembers(tx, { role: 'admin', kind: 'service', ids: [serviceId], add: true })
+  const tokenId = await createToken(
     tx,
     {
       value: token,
-      owner: { kind: 'service', id },
+      owner: { kind: 'service', id: serviceId },
       scopes: [...input.scopes, `admin:services!service=${name}`],
       note: 'one command of `orrery`',
       expiresAt: new Date(now.getTime() + tokenLifetimeMs),
@@ -99,14 +109,14 @@ async function createOwner(
     { actor: `local ${systemUser()}`, action: 'cli.access', subject: name, data },
     now,
   )
-  return id
+  return { serviceId, tokenId }
 }
 
 /** Services of commands that were killed: their tokens have expired. */
 async function removeLeftovers(tx: WriteTransaction, now: Date): Promise<void> {
   const services = await listServices(tx.db, { kind: 'all' })
   for (const { id, name, fromConfig } of services) {
-    if (fromConfig || !name.startsWith(namePrefix)) continue
+    if (fromConfig || !name.startsWith(localServicePrefix)) continue
     const live = await tx.db
       .selectFrom('api_tokens')
       .select('id')

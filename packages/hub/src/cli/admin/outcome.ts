@@ -45,18 +45,32 @@ export function resultOutcome<T>(result: Result<T>, show: (value: T) => Outcome)
   return result.ok ? show(result.value) : failedOutcome(result.error)
 }
 
-/** Does the same to each subject, one after the other; one that fails does not keep the rest. */
+/**
+ * Does the same to each subject, to some at a time where each takes long; one that fails does not
+ * keep the rest. The outcome has them in the order in which they were named.
+ */
 export async function eachOutcome(
   subjects: readonly string[],
   act: (subject: string) => Promise<Result<string>>,
+  { atOnce = 1 }: { readonly atOnce?: number } = {},
 ): Promise<Outcome> {
+  const results = new Map<number, Result<string>>()
+  const waiting = [...subjects.entries()]
+  const work = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [index, subject] = next
+      const result = await act(subject)
+      results.set(index, result)
+      if (!result.ok && result.error.kind === 'aborted') waiting.length = 0
+    }
+  }
+  await Promise.all(Array.from({ length: atOnce }, work))
   const done: { subject: string; result: string }[] = []
   const problems: Problem[] = []
-  for (const subject of subjects) {
-    const result = await act(subject)
-    if (result.ok) done.push({ subject, result: result.value })
-    else problems.push({ subject, error: result.error })
-    if (!result.ok && result.error.kind === 'aborted') break
+  for (const [index, subject] of subjects.entries()) {
+    const result = results.get(index)
+    if (result?.ok === true) done.push({ subject, result: result.value })
+    if (result?.ok === false) problems.push({ subject, error: result.error })
   }
   return doneOutcome(done, problems)
 }

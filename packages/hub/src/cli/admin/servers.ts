@@ -42,6 +42,9 @@ const details: readonly Column<Server>[] = [
   },
 ]
 
+/** How many servers one command starts or stops at a time; the hub has limits of its own. */
+const atOnce = 8
+
 const listScopes = ['list:users', 'read:servers']
 const startScopes = ['start:servers', 'read:servers']
 const stopScopes = ['delete:servers', 'read:servers']
@@ -97,7 +100,9 @@ export function defineServers(noun: Command, leaf: Leaf, act: Act): void {
     .option('--no-wait', 'do not wait')
     .action(
       act(startScopes, async (session, servers: readonly ServerRef[], options: StartOptions) =>
-        eachOutcome(servers.map(nameOf), (name) => start(session, parseServer(name), options)),
+        eachOutcome(servers.map(nameOf), (name) => start(session, parseServer(name), options), {
+          atOnce,
+        }),
       ),
     )
 
@@ -114,12 +119,13 @@ export function defineServers(noun: Command, leaf: Leaf, act: Act): void {
           if (given.length === 0 && options.all !== true)
             session.usage('name a server, or use --all')
           if (servers.length > 1) await session.confirm(`Stop ${describeMany(servers, 'servers')}?`)
-          return eachOutcome(servers, async (name) => {
+          const stop = async (name: string) => {
             const server = parseServer(name)
             if (!options.wait) return hub.servers.stop(server)
             session.terminal.update(`${printable(name)}: stopping`)
             return say(await hub.servers.stopAndWait(server), 'stopped')
-          })
+          }
+          return eachOutcome(servers, stop, { atOnce })
         },
       ),
     )
@@ -153,9 +159,8 @@ async function start(
     ...((title !== undefined || option !== undefined) && { user_options: option ?? null }),
   }
   if (!wait) return hub.servers.start(server, body)
-  const isQuiet = session.options.json === true
   const onEvent = (event: ServerEvent) => {
-    if (!isQuiet && event.kind === 'progress') terminal.update(describe(server, event))
+    if (event.kind === 'progress') terminal.update(describe(server, event))
   }
   const started = await hub.servers.startAndWait(server, { body, onEvent, timeoutMs })
   return started.ok ? { ...started, value: `ready at ${started.value.url}` } : started

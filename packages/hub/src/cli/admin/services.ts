@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { defaultRoles } from '../../rbac/roles.ts'
 import { collect } from './arguments.ts'
 import type { Leaf } from './leaf.ts'
+import { localServicePrefix } from './local-access.ts'
 import {
   describeMany,
   eachOutcome,
@@ -31,6 +32,11 @@ const details: readonly Column<Service>[] = [
 
 const readScopes = ['list:services', 'read:services', 'read:roles:services']
 
+/** Not the service that a command like this one is for as long as it runs. */
+function isOthers({ name }: Service): boolean {
+  return name?.startsWith(localServicePrefix) !== true
+}
+
 interface AddOptions {
   readonly serviceUrl?: string
   readonly admin?: true
@@ -50,7 +56,7 @@ export function defineServices(noun: Command, leaf: Leaf, act: Act): void {
   leaf(noun, 'list', 'List services').action(
     act(readScopes, async ({ hub }) =>
       resultOutcome(await hub.services.list(), (services) =>
-        listOutcome(Object.values(services), columns),
+        listOutcome(Object.values(services).filter(isOthers), columns),
       ),
     ),
   )

@@ -60,7 +60,7 @@ export function createAct(context: AdminContext, onExitCode: (code: number) => v
       const args = all.slice(0, -1) as unknown as Args // as the command declares them
       const options = command.optsWithGlobals<CommonOptions>()
       const needed = typeof scopes === 'function' ? scopes(...args) : scopes
-      const terminal = new Terminal(context)
+      const terminal = new Terminal(context, { quiet: options.json === true })
       const work = (session: Session) => run(session, ...args)
       const outcome = await runInSession(
         { context, options, scopes: needed, terminal },

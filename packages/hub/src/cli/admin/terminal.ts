@@ -13,10 +13,13 @@ export interface Streams {
 /** Results go to stdout, everything else that people read to stderr. */
 export class Terminal {
   readonly #streams: Streams
+  readonly #isQuiet: boolean
   #isLineOpen = false
 
-  constructor(streams: Streams) {
+  /** `quiet` leaves out news of what is under way. */
+  constructor(streams: Streams, options: { readonly quiet: boolean }) {
     this.#streams = streams
+    this.#isQuiet = options.quiet
   }
 
   print(text: string): void {
@@ -32,6 +35,7 @@ export class Terminal {
   /** News of something under way: on a terminal each takes the place of the one before. */
   update(text: string): void {
     const { stderr } = this.#streams
+    if (this.#isQuiet) return
     if (!stderr.isTTY) return this.tell(text)
     stderr.write(`\r\u001b[2K${text.slice(0, Math.max(1, stderr.columns - 1))}`)
     this.#isLineOpen = true
