@@ -132,6 +132,7 @@ function registerToken(
 
 /** Source: contract single-user-and-services §5.6; RFC 6749 §5. */
 function sendExchange(reply: FastifyReply, result: ExchangeResult): FastifyReply {
+  void reply.header('pragma', 'no-cache')
   if (result.kind === 'ok') return reply.code(200).send(JSON.stringify(result.answer))
   if (result.kind === 'throttled') {
     return reply
@@ -155,6 +156,5 @@ function setApiHeaders(reply: FastifyReply, settings: WebSettings): void {
     ...settings.headers,
     'content-type': 'application/json',
     'cache-control': 'no-store',
-    pragma: 'no-cache',
   })
 }

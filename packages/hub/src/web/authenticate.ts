@@ -62,17 +62,19 @@ export async function authenticateCredentials(
     username: normalizeUsername(username.trim(), deps.rules),
     ip: credentials.remoteAddress,
   }
-  await deps.throttle.begin(attempt)
-  let user: User
-  try {
-    const identity = await identify(deps.authenticator, credentials)
-    user = await persistOnce(deps, identity, options)
-  } catch (error) {
-    if (!isJudgement(error)) await deps.throttle.forgive(attempt, { succeeded: false })
-    throw error
-  }
-  await deps.throttle.forgive(attempt, { succeeded: true })
-  return user
+  return deps.throttle.inTurn(attempt, async () => {
+    await deps.throttle.begin(attempt)
+    let user: User
+    try {
+      const identity = await identify(deps.authenticator, credentials)
+      user = await persistOnce(deps, identity, options)
+    } catch (error) {
+      if (!isJudgement(error)) await deps.throttle.forgive(attempt, { succeeded: false })
+      throw error
+    }
+    await deps.throttle.forgive(attempt, { succeeded: true })
+    return user
+  })
 }
 
 /** An overloaded or broken hub says nothing about the password: such tries do not count. */

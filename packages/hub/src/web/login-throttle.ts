@@ -1,6 +1,7 @@
 import { HubError } from '../domain/errors.ts'
 import type { Store } from '../storage/store.ts'
 import { sha256Hex } from '../storage/token-hash.ts'
+import { Turns } from '../util/turns.ts'
 import { FailureThrottle, networkOf, type ThrottleRule } from './failure-throttle.ts'
 
 /**
@@ -14,6 +15,8 @@ const rules = {
   user: { freeFailures: 50, firstBlockMs: 30_000, maxBlockMs: 5 * 60_000 },
 } as const satisfies Record<string, ThrottleRule>
 
+const maxTriesAtOnce = 50
+
 /** One try to sign in; names are counted whether or not such a user exists. */
 export interface LoginTry {
   /** Normalised. */
@@ -24,6 +27,7 @@ export interface LoginTry {
 /** Limits failed sign-ins, over all hubs. */
 export class LoginThrottle {
   readonly #throttle: FailureThrottle
+  readonly #turns = new Turns({ maxWaiting: maxTriesAtOnce })
 
   constructor(store: Store, now: () => Date) {
     this.#throttle = new FailureThrottle(store, now, rules)
@@ -37,6 +41,14 @@ export class LoginThrottle {
       message: `Too many failed sign-in attempts. Try again in ${describeSeconds(seconds)}.`,
       headers: { 'retry-after': String(seconds) },
     })
+  }
+
+  /**
+   * Runs tries of one name from one place one after another: each counts as failed while it is
+   * judged, and many tabs that send the right password at once must not keep each other out.
+   */
+  inTurn<T>(attempt: LoginTry, work: () => Promise<T>): Promise<T> {
+    return this.#turns.run(keysOf(attempt).pair, work, () => new HubError('too_many_requests'))
   }
 
   /** Takes the count of a try back: it has succeeded, or was never judged. */
