@@ -146,7 +146,7 @@ export class SiteBrowser {
     page: string,
     credentials: { username: string; password: string },
   ): Promise<LightMyRequestResponse> {
-    const action = /<form action="([^"]*)"/.exec(page)?.[1]?.replaceAll('&amp;', '&') ?? ''
+    const action = /<form action="([^"]*)"/.exec(page)?.[1]?.replaceAll('&#39;', "'") ?? ''
     const _xsrf = /name="_xsrf" value="([^"]*)"/.exec(page)?.[1] ?? ''
     return this.send('POST', action, { fields: { ...credentials, _xsrf } })
   }
