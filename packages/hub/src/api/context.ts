@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { FastifyBaseLogger, RawServerDefault } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { AuthStates } from '../access/auth-states.ts'
 import type { Principal, Principals } from '../access/principal.ts'
 import type { UsernameRules } from '../domain/names.ts'
 import type { ScopeRules } from '../access/scope-rules.ts'
@@ -82,6 +83,7 @@ export interface ApiDeps {
     request: FastifyRequest,
   ) => Promise<string | undefined>
   readonly findPython: () => Promise<PythonInfo>
+  readonly authStates: AuthStates
   /** Lets the authenticator refuse a new user's name by throwing. */
   readonly beforeUserCreated?: ((username: string) => Promise<void>) | undefined
   readonly now: () => Date

@@ -62,6 +62,7 @@ export async function generateOpenApi(): Promise<string> {
       proxy: { check: refuse, change: refuse },
       shutDown: () => undefined,
       recordActivity: () => undefined,
+      authStates: { load: refuse, save: refuse },
       findPython: refuse,
       authenticateCredentials: async () => undefined,
       now,

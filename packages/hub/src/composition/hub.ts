@@ -38,6 +38,7 @@ import { LoginThrottle } from '../web/login-throttle.ts'
 import { registerPages } from '../web/register-pages.ts'
 import type { WebDeps } from '../web/web-deps.ts'
 import { createAuthenticator, loadManagedRoles } from './authenticators.ts'
+import { authStatesOf } from './auth-states.ts'
 import { createHttpApp } from './http-app.ts'
 import { extraRoutes, hubRoutespec } from './public-address.ts'
 import {
@@ -95,6 +96,7 @@ const now = () => new Date()
 export async function startHub(input: HubInput): Promise<Hub> {
   const { config, store, logger } = input
   const settingsInput: SettingsInput = { ...input, now }
+  const authStates = authStatesOf(config, { store, logger })
   const rules = createScopeRules(readCustomScopes(config))
   refuseUnknownScopes(config, rules)
   const hasher = new PasswordHasher(defaultArgon2Parameters)
@@ -151,6 +153,10 @@ export async function startHub(input: HubInput): Promise<Hub> {
     authenticator,
     rules: loginRules(config),
     throttle: new LoginThrottle(store, now),
+    authStates: {
+      isEnabled: config.Authenticator.enableAuthState,
+      save: (...args) => authStates.save(...args),
+    },
     now,
   }
   const app = createHttpApp(logger, {
@@ -186,6 +192,7 @@ export async function startHub(input: HubInput): Promise<Hub> {
     proxy,
     shutDown: input.shutDown,
     recordActivity: (principal) => activity.record(principal),
+    authStates,
     findPython: createPythonFinder(config.Spawner.cmd?.[0] ?? 'jupyterhub-singleuser', input.env),
     authenticateCredentials: credentialsForToken(login, sessions),
     now,

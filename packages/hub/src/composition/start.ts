@@ -10,6 +10,7 @@ import { lockDataFolder } from '../startup/data-folder.ts'
 import { ensureSecretFile } from '../startup/secret-file.ts'
 import { openStore } from '../storage/open.ts'
 import { orreryVersion } from '../util/version.ts'
+import { requireUsableKeys } from './auth-states.ts'
 import { type Hub, startHub, writePidFile } from './hub.ts'
 import { driveProxy, drivesProxy, startProxy } from './proxies.ts'
 import { publicUrlOf } from './public-address.ts'
@@ -41,6 +42,7 @@ const stopServersTimeoutMs = 90_000
 export async function startProgram(input: StartInput): Promise<RunningProgram> {
   const { config, logger } = input
   logger.info({ version: orreryVersion }, 'Orrery starts')
+  requireUsableKeys(config) // before anything is started
   const dataFolder = lockDataFolder(config.Orrery.dataDir)
   try {
     return await startIn(dataFolder, input)

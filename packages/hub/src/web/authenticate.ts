@@ -1,3 +1,4 @@
+import type { AuthStates } from '../access/auth-states.ts'
 import { HubError } from '../domain/errors.ts'
 import {
   isValidUsername,
@@ -39,7 +40,14 @@ export interface LoginDeps {
   readonly authenticator: Authenticator
   readonly rules: LoginRules
   readonly throttle: LoginThrottle
+  /** Where what the authenticator found out about a user is kept. */
+  readonly authStates?: AuthStateKeeper | undefined
   readonly now: () => Date
+}
+
+export interface AuthStateKeeper extends Pick<AuthStates, 'save'> {
+  /** `enable_auth_state`; without it a log-in clears what is there. */
+  readonly isEnabled: boolean
 }
 
 const identifyDeadlineMs = 30_000
@@ -139,6 +147,8 @@ async function persistIdentity(
       const managed = { roles: identity.roles, rules: rules.managedRoles }
       await applyManagedRoles(transaction, user, managed)
     }
+    const state = deps.authStates?.isEnabled === true ? (identity.authState ?? null) : null
+    await deps.authStates?.save(transaction, user.id, state)
     if (created) {
       const event = { actor: `user ${name}`, action: 'user.create', subject: name }
       await recordAudit(transaction, { ...event, data: { by: 'sign-in' } }, now)

@@ -4,6 +4,7 @@ import Fastify, {
   type LightMyRequestResponse,
 } from 'fastify'
 import { expect } from 'vitest'
+import { createAuthStates } from '../../src/access/auth-states.ts'
 import { createPrincipals } from '../../src/access/principals.ts'
 import { createScopeRules } from '../../src/access/rbac-rules.ts'
 import { registerApi } from '../../src/api/app.ts'
@@ -137,6 +138,7 @@ export class ApiHub {
         address: { apiUrl: '', authToken: '' },
       }),
       shutDown: (request) => hub.shutdowns.push(request),
+      authStates: createAuthStates({ store, vault: undefined, logger: silentLogger }),
       recordActivity: (principal) => hub.activity.push(principal.name),
       findPython: async () => ({ version: '3.12', executable: '/usr/bin/python3' }),
       authenticateCredentials: async (auth) =>

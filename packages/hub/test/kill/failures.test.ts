@@ -65,6 +65,18 @@ describe('a start that cannot succeed says why and ends with 1', () => {
     await failToStart(orrery, /Spawner\.start_timeout/)
   })
 
+  test('auth_state is wanted, and there is no key or none that can be', async () => {
+    const wanted = { ...base.Authenticator, enable_auth_state: true }
+    const orrery = await install({ Authenticator: wanted })
+    await failToStart(orrery, /enable_auth_state needs a key.*JUPYTERHUB_CRYPT_KEY/)
+    const other = await install({
+      Authenticator: wanted,
+      CryptKeeper: { keys: ['too-short-a-key'] },
+    })
+    await failToStart(other, /CryptKeeper\.keys: key 1 is neither/)
+    expect(other.output).not.toContain('too-short-a-key')
+  })
+
   test('the data folder is a file', async () => {
     const orrery = await install()
     writeFileSync(orrery.dataDir, 'not a folder')

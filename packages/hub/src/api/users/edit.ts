@@ -16,6 +16,7 @@ import {
   getUser,
   updateUser,
 } from '../../storage/users.ts'
+import type { JsonObject } from '../../util/json.ts'
 import { actorOf, type ApiDeps } from '../context.ts'
 import type { BulkBody, CreateBody, EditBody } from './schemas.ts'
 
@@ -144,9 +145,7 @@ export async function editUser(
       throw new HubError('bad_request', { message: 'Cannot disable yourself!' })
     }
     if (body.auth_state !== undefined) {
-      throw new HubError('bad_request', {
-        message: 'auth_state comes from the authenticator and cannot be set',
-      })
+      await deps.authStates.save(tx, user.id, body.auth_state as JsonObject) // parsed JSON
     }
     const changed = await updateUser(tx, user, {
       ...(name !== user.name && { name }),

@@ -146,7 +146,8 @@ function registerGet(app: ApiApp, deps: ApiDeps): void {
       const includeStopped = wantsStopped(request.query)
       const model = viewUser(record, { viewer, settings: deps.settings, includeStopped })
       if (model === undefined) throw new HubError('resource_hidden')
-      return model
+      if (!('auth_state' in model)) return model
+      return { ...model, auth_state: await deps.authStates.load(record.user.id) }
     },
   )
 }
@@ -215,7 +216,8 @@ function registerEdit(app: ApiApp, deps: ApiDeps): void {
       const changed = await editUser(deps, principal, { user, body: request.body })
       const record = await loadUserRecord(deps.store, changed)
       const model = viewUser(record, { viewer, settings: deps.settings, includeStopped: false })
-      return { ...model, auth_state: null }
+      // Whoever may change users may see it: `admin:users` includes `admin:auth_state`.
+      return { ...model, auth_state: await deps.authStates.load(changed.id) }
     },
   )
 }

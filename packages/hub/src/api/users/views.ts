@@ -65,7 +65,7 @@ function userValue(key: UserModelKey, record: UserRecord, options: UserViewOptio
     case 'last_activity':
       return toWireTimeOrNull(user.lastActivityAt)
     case 'auth_state':
-      // No authenticator of this version stores any.
+      // Filled in where one user is asked for.
       return null
     case 'servers':
       return {} // filled in for each server that is visible
