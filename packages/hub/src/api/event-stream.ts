@@ -5,10 +5,13 @@ import { HubError } from '../domain/errors.ts'
 const keepAliveMs = 8_000
 /** How often a stream asks whether its reader may still read. */
 const recheckMs = 2_000
+/** One user's share; services, which watch for many, have none of their own. */
+const maxPerUser = 200
 
 /** Bounds how many streams one hub keeps open, and ends them when it closes. */
 export class StreamRegistry {
   readonly #open = new Set<AbortController>()
+  readonly #perUser = new Map<number, number>()
   readonly #limit: number
 
   constructor(limit: number) {
@@ -22,13 +25,15 @@ export class StreamRegistry {
   /**
    * A controller that aborts when the client goes, when the hub closes, when told to, or within
    * seconds of `isAllowed` resolving to `false` (or failing).
-   * Fails with `too_many_requests` at the limit.
+   * Fails with `too_many_requests` at the limit, that of all or that of `userId`.
    */
   open(
     reply: FastifyReply,
-    options: { readonly isAllowed?: () => Promise<boolean> } = {},
+    options: { readonly isAllowed?: () => Promise<boolean>; readonly userId?: number } = {},
   ): AbortController {
-    if (this.#open.size >= this.#limit) {
+    const { userId } = options
+    const ofUser = userId === undefined ? 0 : (this.#perUser.get(userId) ?? 0)
+    if (this.#open.size >= this.#limit || ofUser >= maxPerUser) {
       throw new HubError('too_many_requests', {
         message: 'Too many streams are open',
         headers: { 'retry-after': '5' },
@@ -37,9 +42,20 @@ export class StreamRegistry {
     const controller = new AbortController()
     this.#open.add(controller)
     controller.signal.addEventListener('abort', () => this.#open.delete(controller))
+    if (userId !== undefined) this.#count(userId, controller.signal)
     reply.raw.once('close', () => controller.abort())
     if (options.isAllowed !== undefined) abortOnceRefused(controller, options.isAllowed)
     return controller
+  }
+
+  #count(userId: number, signal: AbortSignal): void {
+    const add = (change: number) => {
+      const count = (this.#perUser.get(userId) ?? 0) + change
+      if (count > 0) this.#perUser.set(userId, count)
+      else this.#perUser.delete(userId)
+    }
+    add(1)
+    signal.addEventListener('abort', () => add(-1), { once: true })
   }
 
   closeAll(): void {

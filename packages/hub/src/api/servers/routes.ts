@@ -204,7 +204,8 @@ function registerProgress(app: ApiApp, context: ServerRouteDeps, path: ServerRou
     async (request, reply) => {
       const server = await watchedServer(deps, await addressOf(deps, request))
       const isAllowed = () => isStillAllowed(deps, request)
-      const { signal } = streams.open(reply, { isAllowed })
+      const { kind, id } = callerOf(request).principal
+      const { signal } = streams.open(reply, { isAllowed, ...(kind === 'user' && { userId: id }) })
       return sendEventStream(reply, deps.lifecycle.progress(server, signal), signal)
     },
   )
