@@ -1,9 +1,11 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { HubError } from '../domain/errors.ts'
+import { headerText } from './client-address.ts'
 
-/** Files in a spawn form; everything else is far smaller. */
-const maxBodyBytes = 10 * 1024 * 1024
+/** What strangers may send, and all that any form without files needs. */
 const maxFormBytes = 256 * 1024
+/** Spawn forms bring files, of people who are signed in. */
+export const maxSpawnFormBytes = 10 * 1024 * 1024
 const maxFields = 1000
 
 /** Fields of a form: every value is a list, in order; files are under `<name>_file`, as objects. */
@@ -15,6 +17,16 @@ export interface FormFile {
   readonly content_type: string
   /** Base64, since raw bytes are no JSON. */
   readonly body: string
+}
+
+/**
+ * Before a large body is read: only who is signed in may send one.
+ * @throws HubError `payload_too_large`
+ */
+export function refuseLargeForm(request: FastifyRequest): void {
+  const length = Number(headerText(request, 'content-length') ?? Number.NaN)
+  const isUnknown = Number.isNaN(length) && headerText(request, 'transfer-encoding') !== undefined
+  if (isUnknown || length > maxFormBytes) throw new HubError('payload_too_large')
 }
 
 /** Forms and nothing else; what is neither is left unread by the pages, as bytes. */
@@ -33,7 +45,7 @@ export function useFormParsers(app: FastifyInstance): void {
   )
   app.addContentTypeParser(
     'multipart/form-data',
-    { parseAs: 'buffer', bodyLimit: maxBodyBytes },
+    { parseAs: 'buffer', bodyLimit: maxFormBytes },
     async (request: { headers: { 'content-type'?: string | undefined } }, body: Buffer) =>
       parseMultipart(body, request.headers['content-type'] ?? ''),
   )
@@ -44,17 +56,14 @@ export function useFormParsers(app: FastifyInstance): void {
 
 /** @throws HubError `bad_request` for more fields than any form has */
 export function parseForm(text: string): FormFields {
+  if (text.split('&', maxFields + 1).length > maxFields) throw tooManyFields()
   const fields = emptyFields()
-  let count = 0
-  for (const [name, value] of new URLSearchParams(text)) {
-    count += 1
-    if (count > maxFields) throw new HubError('bad_request', { message: 'Too many form fields' })
-    append(fields, name, value)
-  }
+  for (const [name, value] of new URLSearchParams(text)) append(fields, name, value)
   return fields
 }
 
 async function parseMultipart(body: Buffer, contentType: string): Promise<FormFields> {
+  if (hasTooManyParts(body, contentType)) throw tooManyFields()
   const fields = emptyFields()
   let form: FormData
   try {
@@ -68,6 +77,22 @@ async function parseMultipart(body: Buffer, contentType: string): Promise<FormFi
     else append(fields, `${name}_file`, await toFormFile(value))
   }
   return fields
+}
+
+/** Told before they are read: each costs far more than its bytes. */
+function hasTooManyParts(body: Buffer, contentType: string): boolean {
+  const [, quoted, plain] = /;\s*boundary=(?:"([^"]+)"|([^;\s]+))/i.exec(contentType) ?? []
+  const mark = `--${quoted ?? plain ?? ''}`
+  let at = -1
+  for (let count = 0; count <= maxFields + 1; count += 1) {
+    at = body.indexOf(mark, at + 1)
+    if (at === -1) return false
+  }
+  return true
+}
+
+function tooManyFields(): HubError {
+  return new HubError('bad_request', { message: 'Too many form fields' })
 }
 
 async function toFormFile(file: File): Promise<FormFile> {

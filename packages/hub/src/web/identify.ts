@@ -216,6 +216,8 @@ export class Sessions {
    */
   async #loginOf(request: FastifyRequest): Promise<Login | undefined> {
     const values = cookiesOf(request).get(this.loginCookieName) ?? []
+    // Reading only some would let whoever set the others choose which.
+    if (values.length > maxLoginCookies) return undefined
     const logins: Login[] = []
     for (const cookie of this.#readLogins(values)) {
       const login = await this.#findLogin(cookie)
@@ -229,7 +231,7 @@ export class Sessions {
   #readLogins(values: readonly string[], name = this.loginCookieName): LoginCookie[] {
     const { cookieSecret, cookieMaxAgeDays, now } = this.config
     const signing = { cookieSecret, cookieMaxAgeDays, name, now: now() }
-    return readLogins(values.slice(0, maxLoginCookies), signing)
+    return readLogins(values, signing)
   }
 
   async #findLogin({ cookieId, sessionId }: LoginCookie): Promise<Login | undefined> {

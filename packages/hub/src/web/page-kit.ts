@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { HubError } from '../domain/errors.ts'
 import { findUserById } from '../storage/users.ts'
+import { refuseLargeForm } from './body-parsers.ts'
 import { browserOrigin } from './client-address.ts'
 import type { RequestIdentity } from './identify.ts'
 import { type PageContent, type PageUser, renderPage } from './layout.ts'
@@ -32,6 +33,8 @@ export interface PageDefinition {
   readonly path?: RegExp
   /** `token-or-cookie` for `{hub}user/` alone. */
   readonly accept?: 'cookie' | 'token-or-cookie'
+  /** Bytes of a form of who is signed in, where it is more than others may send. */
+  readonly maxFormBytes?: number
   /** Answers when the XSRF check fails; the error page by default. */
   readonly onXsrfFailure?: (exchange: Exchange, error: HubError) => Promise<string>
 }
@@ -44,6 +47,13 @@ export function definePage(app: FastifyInstance, deps: WebDeps, page: PageDefini
     method: [...allMethods],
     url: page.url,
     exposeHeadRoute: false,
+    ...(page.maxFormBytes !== undefined && {
+      bodyLimit: page.maxFormBytes,
+      onRequest: async (request: FastifyRequest, reply: FastifyReply) => {
+        const { viewer } = await beginExchange(deps, { request, reply }, page.accept)
+        if (viewer === undefined) refuseLargeForm(request)
+      },
+    }),
     // As bytes: Fastify adds a charset to the type of JSON text.
     handler: async (request, reply) =>
       reply.send(Buffer.from(await answer(deps, page, { request, reply }))),

@@ -14,7 +14,7 @@ import { LoginThrottle } from '../../src/web/login-throttle.ts'
 import { registerPages } from '../../src/web/register-pages.ts'
 import { pageSettings } from '../../src/web/settings-test-kit.ts'
 import type { WebSettings } from '../../src/web/web-deps.ts'
-import { ApiHub } from '../api/api-hub.ts'
+import { ApiHub, type Caller } from '../api/api-hub.ts'
 import { CookieJar } from './cookie-jar.ts'
 
 export const sitePassword = 'a shared secret'
@@ -57,6 +57,11 @@ export class Site {
     const browser = this.browser()
     await browser.signIn(username)
     return browser
+  }
+
+  /** Requests with a token, of a user who holds exactly these raw scopes. */
+  callerWith(scopes: readonly string[], name: string): Promise<Caller> {
+    return this.#hub.callerWith(scopes, name)
   }
 
   /** A user with a default server's OAuth client, whose secret is `clientSecret`. */

@@ -5,6 +5,7 @@ import { wirePending } from '../../domain/server-state.ts'
 import { checkNamedServer } from '../../lifecycle/named-servers.ts'
 import { findServer } from '../../storage/servers.ts'
 import { isJsonObject, type JsonObject } from '../../util/json.ts'
+import { maxSpawnFormBytes as maxFormBytes } from '../body-parsers.ts'
 import { html, trustedHtml } from '../html.ts'
 import { appendQuery } from '../next-url.ts'
 import {
@@ -42,8 +43,8 @@ export const serverPagePath = /^[^/]+(?:\/[^/]+)?$/
 export function registerSpawnPages(app: FastifyInstance, deps: WebDeps): void {
   const { hubPrefix } = deps.settings
   const methods = { GET: signedIn(showSpawn), POST: signedIn(spawnFromForm) }
-  definePage(app, deps, { url: `${hubPrefix}spawn`, methods })
-  definePage(app, deps, { url: `${hubPrefix}spawn/*`, methods, path: serverPagePath })
+  definePage(app, deps, { url: `${hubPrefix}spawn`, methods, maxFormBytes })
+  definePage(app, deps, { url: `${hubPrefix}spawn/*`, methods, maxFormBytes, path: serverPagePath })
 }
 
 /**
