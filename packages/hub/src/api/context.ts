@@ -40,6 +40,8 @@ export interface ApiSettings extends Place {
   /** Tokens that clients choose are random: hash them in one round (`trust_user_provided_tokens`). */
   readonly trustTokens: boolean
   readonly usernameRules: UsernameRules
+  /** Normalised `Authenticator.admin_users`: whoever has such a name is or becomes an administrator. */
+  readonly adminUsers: ReadonlySet<string>
   /** Extra or replacing headers of every answer, by lower-case name. */
   readonly headers: Readonly<Record<string, string>>
   readonly spawner: ComponentInfo

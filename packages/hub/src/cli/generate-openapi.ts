@@ -53,6 +53,7 @@ export async function generateOpenApi(): Promise<string> {
         adminAccess: false,
         trustTokens: false,
         usernameRules: {},
+        adminUsers: new Set(),
         headers: {},
         spawner: { class: '', version: '' },
         authenticator: { class: '', version: '' },

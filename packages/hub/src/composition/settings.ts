@@ -180,6 +180,7 @@ export function apiSettings(input: SettingsInput): ApiSettings {
     adminAccess: hub.adminAccess,
     trustTokens: hub.trustUserProvidedTokens,
     usernameRules: usernameRules(config),
+    adminUsers: loginRules(config).adminUsers,
     headers: hub.webSettings.headers ?? {},
     spawner: { class: `orrery.spawners.${hub.spawner}`, version: orreryVersion },
     authenticator: { class: `orrery.authenticators.${hub.authenticator}`, version: orreryVersion },

@@ -50,6 +50,7 @@ const apiSettings: ApiSettings = {
   adminAccess: false,
   trustTokens: false,
   usernameRules: {},
+  adminUsers: new Set(['root']),
   headers: {},
   spawner: { class: 'fake', version: '1' },
   authenticator: { class: 'fake', version: '1' },

@@ -1,3 +1,4 @@
+import type { ScopeRules } from '../../access/scope-rules.ts'
 import { HubError } from '../../domain/errors.ts'
 import { shorten } from '../../domain/names.ts'
 import type { Service } from '../../domain/records.ts'
@@ -90,6 +91,20 @@ function toDefinition(name: string, body: CreateServiceBody): ServiceDefinition 
   }
 }
 
+const adminScopes = defaultRoles.find((role) => role.name === 'admin')?.scopes ?? []
+
+/**
+ * What a scope of the OAuth client comes to: of whoever visits, administrators among them, and not
+ * of the caller. Differs from JupyterHub, where `inherit`, `self` and a bare `!user` are free.
+ */
+function ofAnyVisitor(rules: ScopeRules, scope: string): readonly string[] {
+  if (scope === 'inherit') return adminScopes
+  if (scope === 'self') return [...rules.expand(['self'], { owner: anybody }).keys()]
+  return [scope.replace(/!user$/, '')]
+}
+
+const anybody = { kind: 'user', name: '' } as const
+
 /** Nobody makes a service that may do, or may be allowed, more than they may themselves. */
 function requireHeldScopes(deps: ApiDeps, caller: Caller, service: ServiceDefinition): void {
   const { rules } = deps
@@ -101,13 +116,12 @@ function requireHeldScopes(deps: ApiDeps, caller: Caller, service: ServiceDefini
       message: shorten(`No such scopes: ${unknown.join(', ')}`),
     })
   }
-  const adminScopes = defaultRoles.find((role) => role.name === 'admin')?.scopes ?? []
-  const asked = [...(admin ? adminScopes : []), ...oauthClientAllowedScopes]
+  const asked = [
+    ...(admin ? adminScopes : []),
+    ...oauthClientAllowedScopes.flatMap((scope) => ofAnyVisitor(rules, scope)),
+  ]
   const { kind, name } = principal
-  const wanted = rules.expand(
-    asked.filter((scope) => scope !== 'inherit'),
-    { owner: { kind, name } },
-  )
+  const wanted = rules.expand(asked, { owner: { kind, name } })
   const had = new Set(toScopeStrings(rules.intersect(wanted, principal.scopes, membership)))
   const excess = toScopeStrings(wanted).filter((scope) => !had.has(scope))
   if (excess.length === 0) return

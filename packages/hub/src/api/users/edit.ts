@@ -29,6 +29,7 @@ export async function createUsers(
   requireAdminToMakeAdmin(principal, body)
   const { usernameRules } = deps.settings
   const names = [...new Set(body.usernames.map((name) => normalizeUsername(name, usernameRules)))]
+  requireAdminForNames(deps, principal, names)
   const invalid = names.filter((name) => !isValidUsername(name, usernameRules))
   if (invalid.length > 0) {
     const label = invalid.length === 1 ? 'Invalid username' : 'Invalid usernames'
@@ -103,6 +104,7 @@ export async function createOneUser(
       message: `Invalid username: ${shorten(request.name, 100)}`,
     })
   }
+  requireAdminForNames(deps, principal, [request.name])
   const { accepted, refused } = await askAuthenticator(deps, [request.name])
   if (refused !== undefined) throw refused
   const admin = request.body.admin === true
@@ -125,6 +127,7 @@ export async function editUser(
     const user = (await findUserById(tx.db, request.user.id)) ?? request.user
     const name = body.name ?? user.name
     if (name !== user.name) {
+      requireAdminForNames(deps, principal, [name])
       if ((await findUser(tx.db, name)) !== undefined) {
         throw new HubError('bad_request', {
           message: `User ${shorten(name, 100)} already exists, username must be unique`,
@@ -231,6 +234,19 @@ function requireAdminToMakeAdmin(principal: Principal, body: { readonly admin?: 
   if (body.admin === true && !principal.admin) {
     throw new HubError('forbidden', { message: 'Only administrators may make administrators' })
   }
+}
+
+/**
+ * A name of `admin_users` is as good as the flag: whoever has it is an administrator from the next
+ * sign-in or start on. Differs from JupyterHub, where `admin:users` is enough to take one.
+ */
+function requireAdminForNames(deps: ApiDeps, principal: Principal, names: readonly string[]): void {
+  const { adminUsers, usernameRules } = deps.settings
+  const isAdminName = (name: string) => adminUsers.has(normalizeUsername(name, usernameRules))
+  if (principal.admin || !names.some(isAdminName)) return
+  throw new HubError('forbidden', {
+    message: 'Only administrators may use a name of Authenticator.admin_users',
+  })
 }
 
 /** The user, for a caller who may know that it is absent. @throws HubError `user_not_found` */

@@ -70,6 +70,7 @@ async function addUser(exchange: ViewerExchange): Promise<Notice> {
   const { rules } = deps.login
   const name = normalizeUsername(field(request.body, 'user').trim(), rules)
   if (!isValidUsername(name, rules)) throw new HubError('username_invalid')
+  requireAdminFor(exchange, { name, admin: false })
   const now = deps.now()
   const user = await deps.store.write(async (transaction) => {
     const created = await createUser(transaction, { name }, now)
@@ -84,12 +85,20 @@ async function addUser(exchange: ViewerExchange): Promise<Notice> {
 async function linkNotice(exchange: ViewerExchange, user: User): Promise<Notice> {
   const { deps, viewer, request } = exchange
   if (deps.accounts === undefined) throw new HubError('not_found')
-  // Whoever sets an administrator's password is one: it takes an administrator to make the link.
-  if (user.admin && !viewer.user.admin) throw new HubError('forbidden')
+  requireAdminFor(exchange, user)
   const token = await createPasswordLink(deps.accounts, user, `user ${viewer.user.name}`)
   const { protocol, host } = browserOrigin(request, deps.sessions.config)
   const link = `${protocol}://${host}${deps.settings.hubPrefix}set-password?token=${encodeURIComponent(token)}`
   return { text: `Give ${user.name} this link. It sets a password, once, within 24 hours:`, link }
+}
+
+/** Whoever sets the password of an administrator, or of one who will be at sign-in, is one. */
+function requireAdminFor(
+  { deps, viewer }: ViewerExchange,
+  user: Pick<User, 'name' | 'admin'>,
+): void {
+  const isAdmin = user.admin || deps.login.rules.adminUsers.has(user.name)
+  if (isAdmin && !viewer.user.admin) throw new HubError('forbidden')
 }
 
 async function stopServer(exchange: ViewerExchange): Promise<Notice> {
