@@ -1,0 +1,183 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { readFile, stat } from 'node:fs/promises'
+import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
+import { messageOf } from '../../../domain/errors.ts'
+import type { EdgeLog } from '../context.ts'
+
+/** A certificate with its chain and its private key, in PEM files. */
+export interface CertificateFiles {
+  readonly keyPath: string
+  readonly certPath: string
+  readonly passphrase?: string
+  /** The files may not be there yet: somebody is about to get the certificate. */
+  readonly isAwaited?: boolean
+}
+
+export interface CertificateStoreOptions {
+  /** The first serves clients that name no host, or one that no certificate is for. */
+  readonly files: readonly CertificateFiles[]
+  /** Versions, ciphers and client authorities, the same for every certificate. */
+  readonly settings: SecureContextOptions
+  readonly log: EdgeLog
+  /** How often the files are looked at. */
+  readonly checkIntervalMs?: number
+  readonly now?: () => Date
+}
+
+/** Certificates by host name, read anew when their files change; connections are not touched. */
+export interface CertificateStore {
+  /** For `SNICallback`; the default's for a name without a certificate, `undefined` when none is there yet. */
+  contextFor(servername: string): SecureContext | undefined
+  /** For clients that name no host. */
+  defaultContext(): SecureContext | undefined
+  /** Reads all files again; when one is broken everything stays as it was and false comes back. */
+  reload(): Promise<boolean>
+  close(): void
+}
+
+interface Loaded {
+  readonly context: SecureContext
+  readonly certificate: X509Certificate
+}
+
+const defaultCheckIntervalMs = 5_000
+/** Host names whose certificate is remembered; clients choose the names. */
+const maxNames = 1_000
+const absent = 'absent'
+const soonMs = 14 * 86_400_000
+
+/**
+ * Reads the files and watches them by their times: certificate tools replace files and links in
+ * ways that file events miss.
+ * @throws Error that names the file, when one cannot be used
+ */
+export async function openCertificateStore(
+  options: CertificateStoreOptions,
+): Promise<CertificateStore> {
+  const { files, log } = options
+  let loaded = await loadAll(options)
+  let stamps = await stampsOf(files)
+  let byName = new Map<string, SecureContext>()
+
+  async function reload(): Promise<boolean> {
+    try {
+      const stampsBefore = await stampsOf(files)
+      loaded = await loadAll(options)
+      stamps = stampsBefore
+      byName = new Map()
+      log('info', `certificates read again: ${describe(loaded)}`)
+      return true
+    } catch (error) {
+      log('error', `the new certificate is not used: ${messageOf(error)}`)
+      return false
+    }
+  }
+
+  let isBusy = false
+  let refused = ''
+  const timer = setInterval(() => {
+    if (isBusy) return
+    isBusy = true
+    void (async () => {
+      const seen = await stampsOf(files)
+      // Files that were refused are tried again once they have changed.
+      if (seen !== stamps && seen !== refused) refused = (await reload()) ? '' : seen
+    })().finally(() => (isBusy = false))
+  }, options.checkIntervalMs ?? defaultCheckIntervalMs)
+  timer.unref()
+
+  return {
+    contextFor(servername) {
+      const name = servername.toLowerCase()
+      const known = byName.get(name)
+      if (known !== undefined) return known
+      const match = loaded.find(({ certificate }) => certificate.checkHost(name) !== undefined)
+      const context = (match ?? loaded[0])?.context
+      if (context === undefined) return undefined
+      if (byName.size >= maxNames) byName.clear()
+      byName.set(name, context)
+      return context
+    },
+    defaultContext: () => loaded[0]?.context,
+    reload,
+    close: () => clearInterval(timer),
+  }
+}
+
+async function loadAll(options: CertificateStoreOptions): Promise<readonly Loaded[]> {
+  const now = options.now?.() ?? new Date()
+  const loads = options.files.map(async (files) => {
+    if (files.isAwaited === true && !(await isThere(files))) return []
+    return [await load(files, options.settings)]
+  })
+  const loaded = (await Promise.all(loads)).flat()
+  for (const { certificate } of loaded) {
+    const leftMs = certificate.validToDate.getTime() - now.getTime()
+    if (leftMs < soonMs) {
+      const state = leftMs < 0 ? 'ended' : 'ends'
+      options.log(
+        'warn',
+        `the certificate of ${nameOf(certificate)} ${state} ${certificate.validTo}`,
+      )
+    }
+  }
+  return loaded
+}
+
+async function load(files: CertificateFiles, settings: SecureContextOptions): Promise<Loaded> {
+  const { keyPath, certPath, passphrase } = files
+  const [key, cert] = await Promise.all([readPem(keyPath), readPem(certPath)])
+  const secret = passphrase === undefined ? {} : { passphrase }
+  const certificate = named(certPath, () => new X509Certificate(cert))
+  const privateKey = named(keyPath, () => createPrivateKey({ key, ...secret }))
+  if (!certificate.checkPrivateKey(privateKey)) {
+    throw new Error(`${keyPath} is not the key of the certificate in ${certPath}`)
+  }
+  const context = named(certPath, () => createSecureContext({ ...settings, key, cert, ...secret }))
+  return { context, certificate }
+}
+
+async function readPem(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    throw new Error(`${path} cannot be read: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+function named<T>(path: string, parse: () => T): T {
+  try {
+    return parse()
+  } catch (error) {
+    throw new Error(`${path} cannot be used: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+async function isThere({ keyPath, certPath }: CertificateFiles): Promise<boolean> {
+  const stamps = await Promise.all([stampOf(keyPath), stampOf(certPath)])
+  return !stamps.includes(absent)
+}
+
+async function stampsOf(files: readonly CertificateFiles[]): Promise<string> {
+  const paths = files.flatMap(({ keyPath, certPath }) => [keyPath, certPath])
+  return (await Promise.all(paths.map(stampOf))).join(' ')
+}
+
+async function stampOf(path: string): Promise<string> {
+  try {
+    const { ino, mtimeMs, size } = await stat(path)
+    return `${ino}:${mtimeMs}:${size}`
+  } catch {
+    return absent
+  }
+}
+
+function describe(loaded: readonly Loaded[]): string {
+  return loaded
+    .map(({ certificate }) => `${nameOf(certificate)} until ${certificate.validTo}`)
+    .join(', ')
+}
+
+function nameOf(certificate: X509Certificate): string {
+  return certificate.subjectAltName ?? certificate.subject.replaceAll('\n', ' ')
+}
