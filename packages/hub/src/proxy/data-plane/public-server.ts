@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -7,13 +6,15 @@ import type { ConnectionOptions } from 'node:tls'
 import type { EdgeContext } from './context.ts'
 import { loadFailurePage } from './errors.ts'
 import { createForwarder, openExchange } from './forward.ts'
+import { createFrontDoor } from './front-door.ts'
+import type { TlsFrontOptions } from './front-door.ts'
 import type { Forwarder } from './forward.ts'
 import type { Peer } from './http1/asker.ts'
-import { withSharedReads } from './http1/bytes.ts'
 import { ClientConnection } from './http1/client-connection.ts'
 import type { FrontServices } from './http1/front-services.ts'
 import { Deadlines } from './http1/deadlines.ts'
 import { UpstreamPool } from './http1/upstream-pool.ts'
+import { Http2Sessions } from './http2/h2-sessions.ts'
 
 export interface PublicServerOptions {
   /** Time between two requests of a connection; 0 waits for ever. */
@@ -26,10 +27,18 @@ export interface PublicServerOptions {
   readonly connectTimeoutMs?: number
   /** For https targets. */
   readonly upstreamTls?: ConnectionOptions
+  readonly tls?: TlsFrontOptions & {
+    /** `Strict-Transport-Security: max-age`; 0 says nothing. */
+    readonly hstsSeconds: number
+  }
+  /** Every connection begins with a PROXY header. */
+  readonly isProxied?: boolean
 }
 
 const defaultHeadTimeoutMs = 60_000
 const defaultConnectTimeoutMs = 10_000
+/** Browsers keep one connection for long; they are told before it is closed. */
+const http2IdleMs = 60_000
 
 /** The listener that proxies, and the connections it accepted. */
 export class PublicServer {
@@ -40,6 +49,7 @@ export class PublicServer {
   readonly #options: PublicServerOptions
   readonly #connections = new Set<ClientConnection>()
   readonly #tunnels = new Set<Duplex>()
+  readonly #sessions: Http2Sessions
   readonly #deadlines: Deadlines
   readonly #services: FrontServices
   #isDraining = false
@@ -57,15 +67,24 @@ export class PublicServer {
     })
     this.forwarder = createForwarder(context, { pool, tunnels: this.#tunnels })
     this.#services = this.#createServices()
-    this.listener = createServer(
-      { allowHalfOpen: true, noDelay: true, pauseOnConnect: true },
-      (socket) => this.accept(withSharedReads(socket)),
-    )
+    this.#sessions = new Http2Sessions(this.#services, { idleMs: http2IdleMs })
+    this.listener = createFrontDoor({
+      ...(options.tls !== undefined && { tls: options.tls }),
+      isProxied: options.isProxied === true,
+      isTrustedPeer: context.options.isTrustedPeer,
+      onPlain: (socket, peer) =>
+        this.accept(socket, this.#peerAt(peer?.address ?? socket.remoteAddress, false)),
+      onTls: (socket, proxied) => {
+        const peer = this.#peerAt(proxied?.address ?? socket.remoteAddress, true)
+        if (socket.alpnProtocol === 'h2') this.#sessions.accept(socket, peer)
+        else this.accept(socket, peer)
+      },
+    })
   }
 
   /** Connections of clients that are open; tunnels are counted apart. */
   get connectionCount(): number {
-    return this.#connections.size
+    return this.#connections.size + this.#sessions.size
   }
 
   get tunnelCount(): number {
@@ -75,10 +94,10 @@ export class PublicServer {
   /**
    * Serves HTTP/1.1 on any duplex of bytes that allows half-open use: a TCP or TLS socket, or what
    * is behind a PROXY header.
-   * @param peer - who is at the other end, unless it is the socket's own peer.
+   * @param peer - who is at the other end.
    * @param first - bytes that were read from it already.
    */
-  accept(socket: Duplex, peer: Peer = this.peerOf(socket as Socket, false), first?: Buffer): void {
+  accept(socket: Duplex, peer: Peer, first?: Buffer): void {
     const { timeoutMs } = this.#options
     if (timeoutMs > 0) (socket as Socket).setTimeout(timeoutMs)
     const connection = new ClientConnection(socket, peer, this.#services)
@@ -87,8 +106,8 @@ export class PublicServer {
     if (first !== undefined && first.length > 0) connection.received(first)
   }
 
-  peerOf(socket: Pick<Socket, 'remoteAddress'>, isTls: boolean): Peer {
-    const address = (socket.remoteAddress ?? '').replace(/^::ffff:/i, '')
+  #peerAt(remoteAddress: string | undefined, isTls: boolean): Peer {
+    const address = (remoteAddress ?? '').replace(/^::ffff:/i, '')
     // A peer that has left has no address and is not believed.
     const isTrusted = address !== '' && this.#context.options.isTrustedPeer(address)
     return { address, isTrusted, isTls }
@@ -99,12 +118,14 @@ export class PublicServer {
     const closed = this.listener.listening ? once(this.listener, 'close') : undefined
     this.#isDraining = true
     this.listener.close()
+    this.#sessions.drain()
     for (const connection of this.#connections) if (connection.isIdle) connection.destroy()
     const endsAt = performance.now() + drainMs
-    while (this.#connections.size > 0 && performance.now() < endsAt) {
+    while (this.connectionCount > 0 && performance.now() < endsAt) {
       await sleep(Math.min(20, drainMs))
     }
     for (const connection of this.#connections) connection.destroy()
+    this.#sessions.destroy()
     for (const tunnel of this.#tunnels) tunnel.destroy()
     await closed
     this.forwarder.hooks.pool.close()
@@ -114,7 +135,13 @@ export class PublicServer {
   #createServices(): FrontServices {
     const { keepAliveTimeoutMs, headTimeoutMs = defaultHeadTimeoutMs } = this.#options
     const isDraining = (): boolean => this.#isDraining
+    const hstsSeconds = this.#options.tls?.hstsSeconds ?? 0
+    const hsts = hstsSeconds === 0 ? {} : { 'strict-transport-security': `max-age=${hstsSeconds}` }
     return {
+      tlsAnswerFields: hsts,
+      tlsAnswerLines: Object.entries(hsts)
+        .map(([name, value]) => `${name}: ${value}\r\n`)
+        .join(''),
       keepAliveTimeoutMs,
       headTimeoutMs,
       get isDraining() {

@@ -259,7 +259,7 @@ export class ClientConnection implements Asker {
       }
     }
     const text = writeAnswerHead(head, answerFields, this.#rewrite)
-    this.#held = `${text}${framingLine}${this.#connectionLines()}\r\n`
+    this.#held = `${text}${framingLine}${this.#lastLines()}\r\n`
   }
 
   bytes(chunk: Buffer, from: number, to: number): boolean {
@@ -339,15 +339,16 @@ export class ClientConnection implements Asker {
 
   // --- Ends ---
 
-  #connectionLines(): string {
+  #lastLines(): string {
     // Bytes of a body that is not read to its end would be taken for a request.
     const isAhead = this.#isHalfClosed && this.#stash === undefined
     if (this.#state !== state.answer || isAhead || this.#services.isDraining)
       this.#keepAlive = false
-    if (!this.#keepAlive) return 'Connection: close\r\n'
+    const extra = this.peer.isTls ? this.#services.tlsAnswerLines : ''
+    if (!this.#keepAlive) return `${extra}Connection: close\r\n`
     const seconds = Math.trunc(this.#services.keepAliveTimeoutMs / 1000)
     const hint = seconds > 0 ? `Keep-Alive: timeout=${seconds}\r\n` : ''
-    return `Connection: keep-alive\r\n${hint}`
+    return `${extra}Connection: keep-alive\r\n${hint}`
   }
 
   #answerLocally(answer: LocalAnswer): void {
@@ -355,7 +356,7 @@ export class ClientConnection implements Asker {
     const { status, headers, body } = answer
     let head = `HTTP/1.1 ${status} ${reasonOf(status)}\r\n`
     for (const [name, value] of headers) head += `${name}: ${value}\r\n`
-    head += `Content-Length: ${body.length}\r\n${this.#connectionLines()}\r\n`
+    head += `Content-Length: ${body.length}\r\n${this.#lastLines()}\r\n`
     if (this.#request?.method === 'HEAD') this.#socket.write(head, 'latin1')
     else this.#socket.write(head + body.toString('latin1'), 'latin1')
     this.#finish()

@@ -11,6 +11,10 @@ export interface FrontServices {
   readonly headTimeoutMs: number
   /** Takes no more requests on connections that are open. */
   readonly isDraining: boolean
+  /** Added to every answer over TLS. */
+  readonly tlsAnswerFields: Readonly<Record<string, string>>
+  /** The same as lines of a head. */
+  readonly tlsAnswerLines: string
   /**
    * Finds where a request goes and opens the exchange with its target; what it answers by itself
    * comes as a value. The fields hold during the call only.

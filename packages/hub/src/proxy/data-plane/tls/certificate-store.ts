@@ -28,8 +28,10 @@ export interface CertificateStoreOptions {
 export interface CertificateStore {
   /** For `SNICallback`; the default's for a name without a certificate, `undefined` when none is there yet. */
   contextFor(servername: string): SecureContext | undefined
-  /** For clients that name no host. */
-  defaultContext(): SecureContext | undefined
+  /** Key and certificate for clients that name no host; nothing while none is there yet. */
+  defaultMaterial(): Pick<SecureContextOptions, 'key' | 'cert' | 'passphrase'>
+  /** Calls back when certificates were read anew. */
+  onChange(listener: () => void): void
   /** Reads all files again; when one is broken everything stays as it was and false comes back. */
   reload(): Promise<boolean>
   close(): void
@@ -37,6 +39,7 @@ export interface CertificateStore {
 
 interface Loaded {
   readonly context: SecureContext
+  readonly material: Pick<SecureContextOptions, 'key' | 'cert' | 'passphrase'>
   readonly certificate: X509Certificate
 }
 
@@ -58,6 +61,7 @@ export async function openCertificateStore(
   let loaded = await loadAll(options)
   let stamps = await stampsOf(files)
   let byName = new Map<string, SecureContext>()
+  const listeners: (() => void)[] = []
 
   async function reload(): Promise<boolean> {
     try {
@@ -65,6 +69,7 @@ export async function openCertificateStore(
       loaded = await loadAll(options)
       stamps = stampsBefore
       byName = new Map()
+      for (const listener of listeners) listener()
       log('info', `certificates read again: ${describe(loaded)}`)
       return true
     } catch (error) {
@@ -98,7 +103,8 @@ export async function openCertificateStore(
       byName.set(name, context)
       return context
     },
-    defaultContext: () => loaded[0]?.context,
+    defaultMaterial: () => loaded[0]?.material ?? {},
+    onChange: (listener) => void listeners.push(listener),
     reload,
     close: () => clearInterval(timer),
   }
@@ -133,8 +139,9 @@ async function load(files: CertificateFiles, settings: SecureContextOptions): Pr
   if (!certificate.checkPrivateKey(privateKey)) {
     throw new Error(`${keyPath} is not the key of the certificate in ${certPath}`)
   }
-  const context = named(certPath, () => createSecureContext({ ...settings, key, cert, ...secret }))
-  return { context, certificate }
+  const material = { key, cert, ...secret }
+  const context = named(certPath, () => createSecureContext({ ...settings, ...material }))
+  return { context, certificate, material }
 }
 
 async function readPem(path: string): Promise<Buffer> {

@@ -1,0 +1,126 @@
+import { createServer } from 'node:net'
+import type { Server, Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
+import type { TLSSocket, TlsOptions } from 'node:tls'
+import { withSharedReads } from './http1/bytes.ts'
+import { readProxyHeader } from './proxy-protocol.ts'
+import type { ProxiedPeer } from './proxy-protocol.ts'
+import type { CertificateStore } from './tls/certificate-store.ts'
+
+export interface TlsFrontOptions {
+  readonly certificates: CertificateStore
+  /** Versions, ciphers and what is asked of clients. */
+  readonly settings: Pick<
+    TlsOptions,
+    'minVersion' | 'maxVersion' | 'ciphers' | 'ca' | 'requestCert' | 'rejectUnauthorized'
+  >
+  /** Offer HTTP/2. */
+  readonly hasHttp2: boolean
+}
+
+export interface FrontDoorOptions {
+  readonly tls?: TlsFrontOptions
+  /** Every connection begins with a PROXY header, from a peer that is trusted. */
+  readonly isProxied: boolean
+  readonly isTrustedPeer: (address: string) => boolean
+  /**
+   * @param peer - who is behind a load balancer; the socket's own peer counts when absent.
+   */
+  readonly onPlain: (socket: Socket, peer: ProxiedPeer | undefined) => void
+  readonly onTls: (socket: TLSSocket, peer: ProxiedPeer | undefined) => void
+}
+
+const handshakeTimeoutMs = 10_000
+const headerTimeoutMs = 5_000
+
+/** The listener of a port: plain or TLS, with or without the PROXY protocol before it. */
+export function createFrontDoor(options: FrontDoorOptions): Server {
+  const { tls, isProxied, onPlain } = options
+  if (tls === undefined) {
+    if (isProxied) {
+      return createProxiedServer(options, (socket, peer) => {
+        onPlain(socket, peer)
+        socket.resume()
+      })
+    }
+    return createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) =>
+      onPlain(withSharedReads(socket), undefined),
+    )
+  }
+  const peers = new Map<string, ProxiedPeer>()
+  const server = createTlsFront(tls, (socket) => options.onTls(socket, peers.get(placeOf(socket))))
+  if (!isProxied) return server
+  return createProxiedServer(options, (socket, peer) => {
+    if (peer !== undefined) {
+      const place = placeOf(socket)
+      peers.set(place, peer)
+      socket.once('close', () => peers.delete(place))
+    }
+    server.emit('connection', socket)
+  })
+}
+
+function createTlsFront(tls: TlsFrontOptions, onSecure: (socket: TLSSocket) => void): Server {
+  const { certificates, settings, hasHttp2 } = tls
+  const server = createTlsServer({
+    ...settings,
+    ...certificates.defaultMaterial(),
+    allowHalfOpen: true,
+    noDelay: true,
+    handshakeTimeout: handshakeTimeoutMs,
+    ALPNProtocols: hasHttp2 ? ['h2', 'http/1.1'] : ['http/1.1'],
+    SNICallback: (name, done) => done(null, certificates.contextFor(name)),
+  })
+  certificates.onChange(() =>
+    server.setSecureContext({ ...settings, ...certificates.defaultMaterial() }),
+  )
+  server.on('secureConnection', onSecure)
+  // Scanners and clients that do not trust the certificate: nothing of ours went wrong.
+  server.on('tlsClientError', (_error, socket) => socket.destroy())
+  return server
+}
+
+function createProxiedServer(
+  options: Pick<FrontDoorOptions, 'isTrustedPeer'>,
+  onHeader: (socket: Socket, peer: ProxiedPeer | undefined) => void,
+): Server {
+  return createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    const address = (socket.remoteAddress ?? '').replace(/^::ffff:/i, '')
+    // Who is not trusted could say to be anybody.
+    if (address === '' || !options.isTrustedPeer(address)) {
+      socket.destroy()
+      return
+    }
+    takeHeader(socket, onHeader)
+  })
+}
+
+function takeHeader(
+  socket: Socket,
+  onHeader: (socket: Socket, peer: ProxiedPeer | undefined) => void,
+): void {
+  let received = Buffer.alloc(0)
+  const timer = setTimeout(() => socket.destroy(), headerTimeoutMs)
+  const onError = (): void => void socket.destroy()
+  const onData = (chunk: Buffer): void => {
+    received = Buffer.concat([received, chunk])
+    const header = readProxyHeader(received)
+    if (header.kind === 'incomplete') return
+    clearTimeout(timer)
+    socket.off('data', onData).off('error', onError).off('end', onError)
+    if (header.kind === 'invalid') {
+      socket.destroy()
+      return
+    }
+    socket.pause()
+    if (received.length > header.length) socket.unshift(received.subarray(header.length))
+    onHeader(socket, header.peer)
+  }
+  socket.on('data', onData).on('error', onError).on('end', onError)
+  socket.once('close', () => clearTimeout(timer))
+}
+
+/** Names a connection while it is open. */
+function placeOf(socket: Pick<Socket, 'remoteAddress' | 'remotePort'>): string {
+  return `${socket.remoteAddress ?? ''} ${socket.remotePort ?? 0}`
+}

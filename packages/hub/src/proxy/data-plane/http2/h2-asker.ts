@@ -1,0 +1,279 @@
+import { constants } from 'node:http2'
+import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { Duplex } from 'node:stream'
+import { bodyFraming } from '../http1/answer-head.ts'
+import type { AnswerHead } from '../http1/answer-head.ts'
+import type { Asker, Peer, ProxyFailure } from '../http1/asker.ts'
+import type { FrontServices } from '../http1/front-services.ts'
+import type { Exchange } from '../http1/exchange.ts'
+import { fieldKind, Fields } from '../http1/fields.ts'
+import type { LocalAnswer } from '../http1/local-answer.ts'
+import { chunkedLength, parseRequestHead } from '../http1/request-head.ts'
+import type { RequestHead } from '../http1/request-head.ts'
+
+export type StreamServices = Pick<FrontServices, 'open' | 'failurePage' | 'tlsAnswerFields'>
+
+const fields = new Fields()
+const isPerConnection: ReadonlySet<number> = new Set([
+  fieldKind.hopByHop,
+  fieldKind.connection,
+  fieldKind.keepAlive,
+  fieldKind.transferEncoding,
+  fieldKind.upgrade,
+])
+
+/**
+ * One request of an HTTP/2 connection. It goes to its target as the HTTP/1.1 request that says the
+ * same, through the parser that every request goes through, so that both fronts accept the same.
+ * Source: RFC 9113 §8.
+ */
+export class StreamAsker implements Asker {
+  readonly takesChunks = false
+  readonly #stream: ServerHttp2Stream
+  readonly #services: StreamServices
+  readonly #accept: string
+  #request: RequestHead | undefined
+  #exchange: Exchange | undefined
+  #rewrite: ((location: string, status: number) => string) | undefined
+  #trailers: OutgoingHttpHeaders = {}
+  #isBodyPaused = false
+
+  constructor(stream: ServerHttp2Stream, services: StreamServices, rawHeaders: readonly string[]) {
+    this.#stream = stream
+    this.#services = services
+    this.#accept = headerOf(rawHeaders, 'accept')
+  }
+
+  /** Reads the request and sends it on its way. */
+  begin(peer: Peer, rawHeaders: readonly string[]): void {
+    const stream = this.#stream
+    stream.on('error', () => undefined) // its 'close' says the same
+    stream.on('close', () => this.#closed()).on('drain', () => this.#exchange?.resumeAnswer())
+    stream.on('wantTrailers', () => stream.sendTrailers(this.#trailers))
+    const text = toHttp1(rawHeaders, !stream.endAfterHeaders)
+    const head = text === undefined ? 400 : parseRequestHead(text, text.length, fields)
+    if (typeof head === 'number') {
+      this.#answerLocally({ status: head, headers: [], body: Buffer.alloc(0) })
+      return
+    }
+    this.#request = head
+    const opened = this.#services.open({ head, fields, peer, asker: this })
+    switch (opened.kind) {
+      case 'exchange':
+        this.#exchange = opened.exchange
+        this.#rewrite = opened.rewrite
+        this.#takeBody(head)
+        opened.exchange.start()
+        break
+      case 'answer':
+        this.#answerLocally(opened.answer)
+        break
+      case 'failure':
+        this.fail(opened.failure)
+        break
+      case 'cut':
+        stream.close(constants.NGHTTP2_REFUSED_STREAM)
+        break
+    }
+  }
+
+  #takeBody(head: RequestHead): void {
+    if (head.bodyLength === 0) {
+      this.#stream.resume()
+      return
+    }
+    const isChunked = head.bodyLength === chunkedLength
+    this.#stream
+      .on('data', (chunk: Buffer) => this.#sendBody(isChunked ? framed(chunk) : chunk))
+      .on('end', () => {
+        if (isChunked) this.#sendBody(lastChunk)
+        this.#exchange?.endBody()
+      })
+      .pause()
+  }
+
+  #sendBody(chunk: Buffer): void {
+    if (this.#exchange?.sendBody(chunk, 0, chunk.length) !== false) return
+    this.#isBodyPaused = true
+    this.#stream.pause()
+  }
+
+  ready(): void {
+    if (!this.#isBodyPaused) this.#stream.resume()
+  }
+
+  interim(head: AnswerHead, answerFields: Fields): void {
+    if (this.#stream.headersSent || this.#stream.destroyed) return
+    this.#stream.additionalHeaders(this.#headers(head, answerFields))
+  }
+
+  answer(head: AnswerHead, answerFields: Fields): void {
+    const stream = this.#stream
+    if (stream.destroyed) return
+    const headers = this.#headers(head, answerFields)
+    Object.assign(headers, this.#services.tlsAnswerFields)
+    const endStream = head.framing === bodyFraming.none
+    const hasTrailers = !endStream && answerFields.kind.includes(fieldKind.trailer)
+    stream.respond(headers, { endStream, waitForTrailers: hasTrailers })
+  }
+
+  bytes(chunk: Buffer, from: number, to: number): boolean {
+    if (this.#stream.destroyed) return true
+    return this.#stream.write(Buffer.from(chunk.subarray(from, to)))
+  }
+
+  flush(): void {
+    // HTTP/2 gathers frames by itself.
+  }
+
+  end(trailers: string): void {
+    this.#exchange = undefined
+    this.#trailers = parseTrailers(trailers)
+    this.#stream.end()
+    // The rest of a body that the target did not want is thrown away.
+    this.#stream.resume()
+  }
+
+  fail(failure: ProxyFailure): void {
+    this.#exchange = undefined
+    const request = this.#request
+    if (request === undefined) return
+    this.#stream.resume()
+    this.#services.failurePage(failure, request, this.#accept).then(
+      (answer) => this.#answerLocally(answer),
+      () => this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR),
+    )
+  }
+
+  cut(): void {
+    this.#exchange = undefined
+    this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  }
+
+  resumeBody(): void {
+    this.#isBodyPaused = false
+    this.#stream.resume()
+  }
+
+  upgrade(): { socket: Duplex } {
+    throw new TypeError('a stream of HTTP/2 asks for no upgrade')
+  }
+
+  #answerLocally(answer: LocalAnswer): void {
+    const stream = this.#stream
+    if (stream.destroyed || stream.headersSent) return
+    const { status, headers, body } = answer
+    const named = headers.map(([name, value]) => [name.toLowerCase(), value] as const)
+    stream.respond({
+      ':status': status,
+      ...Object.fromEntries(named),
+      ...this.#services.tlsAnswerFields,
+      'content-length': body.length,
+    })
+    stream.end(this.#request?.method === 'HEAD' ? undefined : body)
+  }
+
+  #headers(head: AnswerHead, answerFields: Fields): OutgoingHttpHeaders {
+    const headers: Record<string, string | string[] | number> = { ':status': head.status }
+    const { nominated } = head.connection
+    for (let i = 0; i < answerFields.count; i += 1) {
+      const kind = answerFields.kind[i] ?? 0
+      const name = answerFields.name(i)
+      if (isPerConnection.has(kind) || nominated?.has(name) === true) continue
+      const value = answerFields.value(i)
+      const isMoved = kind === fieldKind.location && this.#rewrite !== undefined
+      add(headers, name, isMoved ? (this.#rewrite?.(value, head.status) ?? value) : value)
+    }
+    return headers
+  }
+
+  #closed(): void {
+    const exchange = this.#exchange
+    this.#exchange = undefined
+    exchange?.abort()
+  }
+}
+
+const lastChunk = Buffer.from('0\r\n\r\n')
+
+function framed(chunk: Buffer): Buffer {
+  if (chunk.length === 0) return chunk
+  return Buffer.concat([
+    Buffer.from(`${chunk.length.toString(16)}\r\n`),
+    chunk,
+    Buffer.from('\r\n'),
+  ])
+}
+
+function headerOf(rawHeaders: readonly string[], wanted: string): string {
+  const at = rawHeaders.findIndex((text, index) => index % 2 === 0 && text === wanted)
+  return at === -1 ? '' : (rawHeaders[at + 1] ?? '')
+}
+
+/**
+ * The head of the HTTP/1.1 request that says the same; `undefined` when there is none. Cookies may
+ * come in pieces; fields of one connection have no place here. Source: RFC 9113 §8.2, §8.3.
+ */
+function toHttp1(rawHeaders: readonly string[], hasBody: boolean): string | undefined {
+  let method = ''
+  let path = ''
+  let authority: string | undefined
+  let host: string | undefined
+  let lines = ''
+  let hasLength = false
+  const cookies: string[] = []
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? ''
+    const value = rawHeaders[i + 1] ?? ''
+    switch (name) {
+      case ':method':
+        method = value
+        break
+      case ':path':
+        path = value
+        break
+      case ':authority':
+        authority = value
+        break
+      case ':scheme':
+        break
+      case 'host':
+        host = value
+        break
+      case 'cookie':
+        cookies.push(value)
+        break
+      case 'connection':
+      case 'upgrade':
+      case 'transfer-encoding':
+        return undefined
+      default:
+        if (name.startsWith(':')) return undefined
+        hasLength ||= name === 'content-length'
+        lines += `${name}: ${value}\r\n`
+    }
+  }
+  if (authority !== undefined && host !== undefined && authority !== host) return undefined
+  if (cookies.length > 0) lines += `cookie: ${cookies.join('; ')}\r\n`
+  if (hasBody && !hasLength) lines += 'transfer-encoding: chunked\r\n'
+  return `${method} ${path} HTTP/1.1\r\nhost: ${authority ?? host ?? ''}\r\n${lines}\r\n`
+}
+
+function parseTrailers(lines: string): OutgoingHttpHeaders {
+  const trailers: Record<string, string | string[] | number> = {}
+  for (const line of lines.split('\r\n')) {
+    const colon = line.indexOf(':')
+    if (colon > 0) add(trailers, line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim())
+  }
+  return trailers
+}
+
+function add(
+  headers: Record<string, string | string[] | number>,
+  name: string,
+  value: string,
+): void {
+  const present = headers[name]
+  if (present === undefined) headers[name] = value
+  else headers[name] = Array.isArray(present) ? [...present, value] : [String(present), value]
+}
