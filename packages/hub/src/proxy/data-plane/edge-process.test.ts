@@ -109,7 +109,12 @@ test('a damaged file does not stop the start', async () => {
 })
 
 test.each([
-  [['--ssl-key', 'k'], 'not supported yet'],
+  [['--ssl-key', 'k'], 'come in pairs'],
+  [['--ssl-key', '/no/key', '--ssl-cert', '/no/cert'], '/no/key cannot be read'],
+  [['--ssl-protocol', 'SSLv3'], 'TLSv1_2 or TLSv1_3'],
+  [['--redirect-port', '1'], 'needs HTTPS'],
+  [['--acme-domain', 'hub.test'], 'needs --redirect-port'],
+  [['--socket', '/run/x'], 'exclude each other'],
   [['--error-target', 'http://x', '--error-path', '/y'], 'exclude'],
   [['--trusted-proxy', '10.0.0.0/33'], "'10.0.0.0/33' is not an address range"],
   [['--custom-header', 'nonsense'], 'NAME:VALUE'],

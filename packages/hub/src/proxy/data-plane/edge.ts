@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import { lstat, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
 import type { AddressInfo, Server } from 'node:net'
 import { RoutingTable } from '../routing-table.ts'
 import type { EdgeLog, ForwardOptions } from './context.ts'
@@ -9,14 +11,23 @@ import { createRestApi } from './rest-api.ts'
 import { SnapshotWriter, loadSnapshotFile } from './snapshot-file.ts'
 import type { Position } from './snapshot-file.ts'
 import { HubSubscription } from './subscription.ts'
+import { openPublicTls, readTls } from './tls/tls-setup.ts'
+import type { ProtocolFlags, PublicTlsFlags, TlsFlags } from './tls/tls-setup.ts'
 
 export interface Listen {
   /** `undefined` is all interfaces. */
   readonly ip: string | undefined
   readonly port: number
+  /** A Unix socket in place of both. */
+  readonly socketPath?: string
 }
 
-export interface EdgeOptions extends PublicServerOptions {
+export interface EdgeOptions extends Omit<PublicServerOptions, 'tls' | 'upstreamTls'> {
+  readonly tls?: PublicTlsFlags
+  readonly apiTls?: TlsFlags
+  /** For https targets. */
+  readonly clientTls?: TlsFlags
+  readonly protocol?: ProtocolFlags
   readonly forward: ForwardOptions
   readonly publicListen: Listen
   readonly apiListen: Listen
@@ -34,6 +45,8 @@ export interface Edge {
   readonly edgeId: string
   readonly port: number
   readonly apiPort: number
+  /** Port of the redirect to HTTPS, if there is one. */
+  readonly redirectPort: number | undefined
   /** Stops accepting, lets requests finish within `drainMs`, then closes what is left. */
   close(drainMs: number): Promise<void>
 }
@@ -56,13 +69,31 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
         })
   const onChange = (): void => writer?.schedule()
   const context = { table, options: options.forward, log }
-  const front = new PublicServer(context, options)
-  const api = createRestApi(context, { token: options.token, onChange })
-  const port = await listen(front.listener, options.publicListen)
-  const apiPort = await listen(api, options.apiListen).catch(async (error: unknown) => {
-    await front.close(0)
-    throw error
+  const { tls, apiTls, clientTls, protocol = { settings: {} }, ...fronting } = options
+  const publicTls = tls && (await openPublicTls(tls, log))
+  const front = new PublicServer(context, {
+    ...fronting,
+    ...(publicTls !== undefined && { tls: publicTls.front }),
+    ...(clientTls !== undefined && { upstreamTls: await readTls(clientTls, protocol) }),
   })
+  const api = createRestApi(context, {
+    token: options.token,
+    onChange,
+    ...(apiTls !== undefined && { tls: await readTls(apiTls, protocol) }),
+  })
+  const closeFront = async (drainMs: number): Promise<void> => {
+    await front.close(drainMs)
+    await publicTls?.close()
+  }
+  let port: number
+  let apiPort: number
+  try {
+    port = await listen(front.listener, options.publicListen)
+    apiPort = await listen(api, options.apiListen)
+  } catch (error) {
+    await closeFront(0)
+    throw error
+  }
   if (options.hubUrls.length > 0) {
     subscription = new HubSubscription({ ...options, edgeId, table, position, onChange })
     subscription.start()
@@ -71,11 +102,12 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     edgeId,
     port,
     apiPort,
+    redirectPort: publicTls?.redirectPort,
     async close(drainMs) {
       const closed = once(api, 'close')
       api.close()
       api.closeAllConnections()
-      await front.close(drainMs)
+      await closeFront(drainMs)
       await closed
       await subscription?.close()
       await writer?.close()
@@ -95,8 +127,30 @@ async function restore(table: RoutingTable, options: EdgeOptions): Promise<Posit
   return stored?.position
 }
 
-async function listen(server: Server, { ip, port }: Listen): Promise<number> {
-  server.listen({ port, ...(ip === undefined ? {} : { host: ip }) })
+/** @returns the port; 0 for a Unix socket */
+async function listen(server: Server, { ip, port, socketPath }: Listen): Promise<number> {
+  if (socketPath !== undefined) await listenOnSocket(server, socketPath)
+  else {
+    server.listen({ port, ...(ip === undefined ? {} : { host: ip }) })
+    await once(server, 'listening')
+  }
+  const address = server.address() as AddressInfo | string
+  return typeof address === 'string' ? 0 : address.port
+}
+
+/** A socket that nobody listens on any more is replaced. */
+async function listenOnSocket(server: Server, path: string): Promise<void> {
+  const isSocket = (await lstat(path).catch(() => undefined))?.isSocket() === true
+  const isLeftOver = await new Promise<boolean>((resolve) => {
+    if (!isSocket) return resolve(false)
+    const probe = connect(path)
+    probe.once('connect', () => {
+      probe.destroy()
+      resolve(false)
+    })
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'))
+  })
+  if (isLeftOver) await rm(path, { force: true })
+  server.listen(path)
   await once(server, 'listening')
-  return (server.address() as AddressInfo).port
 }

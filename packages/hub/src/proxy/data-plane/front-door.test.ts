@@ -18,20 +18,18 @@ import {
   temporaryFolder,
   upgrade,
 } from './edge-test-kit.ts'
-import type { Edge } from './edge.ts'
-import type { PublicServerOptions } from './public-server.ts'
-import { openCertificateStore } from './tls/certificate-store.ts'
+import type { Edge, EdgeOptions } from './edge.ts'
 import { hasOpenssl, makeCertificate } from './tls/certificates-for-tests.ts'
 
 const canMake = hasOpenssl()
 const proxied = { isProxied: true }
 
-async function tlsOptions(hsts = 0): Promise<Pick<PublicServerOptions, 'tls'>> {
+async function tlsOptions(hsts = 0): Promise<Pick<EdgeOptions, 'tls'>> {
   const folder = await temporaryFolder()
   const files = [makeCertificate(folder, { name: 'hub', names: ['hub.test'] })]
-  const certificates = await openCertificateStore({ files, settings: {}, log: () => undefined })
-  cleanups.push(() => certificates.close())
-  return { tls: { certificates, settings: {}, hasHttp2: true, hstsSeconds: hsts } }
+  const side = { requestCert: false, rejectUnauthorized: false }
+  const protocol = { settings: {} }
+  return { tls: { files, side, protocol, hasHttp2: true, hstsSeconds: hsts } }
 }
 
 async function over(e: Edge, text: string, first = ''): Promise<string> {

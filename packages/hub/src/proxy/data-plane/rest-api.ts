@@ -1,6 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { ServerOptions } from 'node:https'
 import { isJsonObject } from '../../util/json.ts'
 import type { JsonObject } from '../../util/json.ts'
 import { decodePath } from '../request-target.ts'
@@ -12,6 +14,8 @@ export interface RestApiOptions {
   /** Empty leaves the API open, as configurable-http-proxy does. */
   readonly token: string
   readonly onChange: () => void
+  /** The API answers by HTTPS only. */
+  readonly tls?: ServerOptions
 }
 
 interface Answer {
@@ -24,13 +28,13 @@ const maxBodyBytes = 1024 * 1024
 
 /** `/api/routes` of configurable-http-proxy. Source: contract proxy §2. */
 export function createRestApi(context: EdgeContext, options: RestApiOptions): Server {
-  const server = createServer((req, res) => {
+  const listener = (req: IncomingMessage, res: ServerResponse): void => {
     answer(context, options, req)
       .catch((error: unknown) => ({ status: 500, text: String(error) }))
       .then((reply) => send(context, { req, res }, reply))
       .catch(() => res.destroy())
-  })
-  return server
+  }
+  return options.tls === undefined ? createServer(listener) : createTlsServer(options.tls, listener)
 }
 
 async function answer(

@@ -1,0 +1,227 @@
+import type { EdgeLog, LogLevel } from '../proxy/data-plane/context.ts'
+import type { EdgeOptions, Listen } from '../proxy/data-plane/edge.ts'
+import { createPeerTrust, defaultTrustedProxies } from '../proxy/data-plane/peer-trust.ts'
+import type { ProtocolFlags, PublicTlsFlags, TlsFlags } from '../proxy/data-plane/tls/tls-setup.ts'
+import { messageOf } from '../domain/errors.ts'
+import { type EdgeFlagValues, readEdgeFlags, UsageError } from './edge-flags.ts'
+
+const logLevels = ['debug', 'info', 'warn', 'error'] as const satisfies readonly LogLevel[]
+
+/** Reads the command line. Throws an error whose message is for people. */
+export function parseEdgeFlags(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+): { readonly options: EdgeOptions; readonly drainMs: number; readonly pidPath?: string } {
+  const values = readEdgeFlags(argv)
+  checkCombinations(values)
+  const port = wholeNumber('port', values.port ?? '8000', 65_535)
+  const apiPort = wholeNumber(
+    'api-port',
+    values['api-port'] ?? String(values.socket === undefined ? port + 1 : 8001),
+    65_535,
+  )
+  const logLevel = logLevels.find((level) => level === values['log-level'])
+  if (logLevel === undefined) throw new UsageError(`--log-level is one of ${logLevels.join(', ')}`)
+  const hubUrls = values['hub-url'].map((url) => urlFlag('hub-url', url).replace(/\/*$/, '/'))
+  const errorTarget =
+    values['error-target'] ??
+    (values['error-path'] === undefined && hubUrls[0] !== undefined
+      ? `${hubUrls[0]}error`
+      : undefined)
+  const options: EdgeOptions = {
+    forward: {
+      hostRouting: values['host-routing'],
+      xForward: !values['no-x-forward'],
+      prependPath: !values['no-prepend-path'],
+      includePrefix: !values['no-include-prefix'],
+      changeOrigin: values['change-origin'],
+      autoRewrite: values['auto-rewrite'],
+      customHeaders: values['custom-header'].map(parseHeader),
+      proxyTimeoutMs: wholeNumber('proxy-timeout', values['proxy-timeout']),
+      isTrustedPeer: peerTrust(values['trusted-proxy']),
+      ...optional('protocolRewrite', values['protocol-rewrite']),
+      ...optional('errorTarget', errorTarget && urlFlag('error-target', errorTarget)),
+      ...optional('errorPath', values['error-path']),
+    },
+    publicListen: listenAt(values.socket, { ip: address(values.ip), port }),
+    apiListen: listenAt(values['api-socket'], { ip: address(values['api-ip']), port: apiPort }),
+    isProxied: values['proxy-protocol'],
+    protocol: protocolFlags(values),
+    ...tlsOf(values, env, port),
+    token: env['CONFIGPROXY_AUTH_TOKEN'] ?? '',
+    hubUrls,
+    log: createLog(logLevel),
+    timeoutMs: wholeNumber('timeout', values.timeout),
+    keepAliveTimeoutMs: wholeNumber('keep-alive-timeout', values['keep-alive-timeout']),
+    ...optional('defaultTarget', values['default-target']),
+    ...optional('snapshotFile', values['snapshot-file']),
+  }
+  const drainMs = wholeNumber('drain-timeout', values['drain-timeout'])
+  return { options, drainMs, ...optional('pidPath', values['pid-file']) }
+}
+
+function peerTrust(ranges: readonly string[]): EdgeOptions['forward']['isTrustedPeer'] {
+  const wanted = ranges.length === 0 ? defaultTrustedProxies : ranges
+  try {
+    return createPeerTrust(wanted.filter((range) => range !== 'none'))
+  } catch (error) {
+    throw new UsageError(`--trusted-proxy: ${messageOf(error)}`)
+  }
+}
+
+function optional<K extends string>(key: K, value: string | undefined): { [P in K]?: string } {
+  return (value === undefined ? {} : { [key]: value }) as { [P in K]?: string }
+}
+
+function wholeNumber(flag: string, text: string, max = 2 ** 31 - 1): number {
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value <= max) return value
+  throw new UsageError(`--${flag} is a whole number up to ${max}`)
+}
+
+function urlFlag(flag: string, url: string): string {
+  if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url
+  throw new UsageError(`--${flag} is an http URL`)
+}
+
+function parseHeader(text: string): readonly [string, string] {
+  const colon = text.indexOf(':')
+  if (colon < 1) throw new UsageError('--custom-header is NAME:VALUE')
+  return [text.slice(0, colon).trim(), text.slice(colon + 1).trim()]
+}
+
+function address(ip: string | undefined): string | undefined {
+  return ip === '' || ip === '*' ? undefined : ip
+}
+
+function createLog(minimum: LogLevel): EdgeLog {
+  const from = logLevels.indexOf(minimum)
+  return (level, message) => {
+    if (logLevels.indexOf(level) < from) return
+    // One line each, whatever a client put into its URL.
+    const line = message.replace(/\p{Cc}/gu, (char) => JSON.stringify(char).slice(1, -1))
+    process.stderr.write(`${new Date().toISOString()} [edge] ${level}: ${line}\n`)
+  }
+}
+
+/** Combinations that configurable-http-proxy refuses too. Source: contract proxy §10. */
+function checkCombinations(values: EdgeFlagValues): void {
+  if (values['error-target'] !== undefined && values['error-path'] !== undefined) {
+    throw new UsageError('--error-target and --error-path exclude each other')
+  }
+  if (values.socket !== undefined && (values.ip !== undefined || values.port !== undefined)) {
+    throw new UsageError('--socket and --ip or --port exclude each other')
+  }
+  if (values['ssl-key'].length !== values['ssl-cert'].length) {
+    throw new UsageError('--ssl-key and --ssl-cert come in pairs')
+  }
+  const hasTls = values['ssl-key'].length > 0 || values['acme-domain'].length > 0
+  if (values['redirect-port'] !== undefined && !hasTls) {
+    throw new UsageError('--redirect-port needs HTTPS: --ssl-key and --ssl-cert, or --acme-domain')
+  }
+  if (values['acme-domain'].length > 0 && values['redirect-port'] === undefined) {
+    throw new UsageError('--acme-domain needs --redirect-port, where the authority looks (80)')
+  }
+}
+
+function listenAt(socketPath: string | undefined, address: Listen): Listen {
+  return socketPath === undefined ? address : { ...address, socketPath }
+}
+
+function tlsOf(
+  values: EdgeFlagValues,
+  env: NodeJS.ProcessEnv,
+  port: number,
+): Pick<EdgeOptions, 'tls' | 'apiTls' | 'clientTls'> {
+  const tls = publicTls(values, env, port)
+  const apiTls = sideOf(values, 'api-ssl', env['CONFIGPROXY_API_SSL_KEY_PASSPHRASE'])
+  const clientTls: TlsFlags = {
+    ...sideOf(values, 'client-ssl', undefined),
+    requestCert: false,
+    rejectUnauthorized: !values.insecure,
+  }
+  return {
+    ...(tls !== undefined && { tls }),
+    ...(apiTls !== undefined && { apiTls }),
+    clientTls,
+  }
+}
+
+function publicTls(
+  values: EdgeFlagValues,
+  env: NodeJS.ProcessEnv,
+  port: number,
+): PublicTlsFlags | undefined {
+  const passphrase = env['CONFIGPROXY_SSL_KEY_PASSPHRASE']
+  const files = values['ssl-key'].map((keyPath, index) => ({
+    keyPath,
+    certPath: values['ssl-cert'][index] ?? '',
+    ...(passphrase !== undefined && { passphrase }),
+  }))
+  const names = values['acme-domain']
+  if (files.length === 0 && names.length === 0) return undefined
+  const redirectPort = values['redirect-port']
+  const toPort = values['redirect-to']
+  return {
+    files,
+    side: {
+      requestCert: values['ssl-request-cert'],
+      rejectUnauthorized: values['ssl-reject-unauthorized'],
+      ...optional('caPath', values['ssl-ca']),
+    },
+    protocol: protocolFlags(values),
+    hasHttp2: !values['no-http2'],
+    hstsSeconds: wholeNumber('hsts', values.hsts),
+    ...(names.length > 0 && {
+      acme: {
+        names,
+        directoryUrl: urlFlag('acme-directory', values['acme-directory']),
+        folder: values['acme-folder'],
+        ...optional('email', values['acme-email']),
+        ...optional('authorityCaPath', values['acme-ca']),
+      },
+    }),
+    ...(redirectPort !== undefined &&
+      // There the public side is: nothing is left to redirect.
+      port !== 80 && {
+        redirect: {
+          port: wholeNumber('redirect-port', redirectPort, 65_535),
+          toPort: toPort === undefined ? port : wholeNumber('redirect-to', toPort, 65_535),
+        },
+      }),
+  }
+}
+
+function sideOf(
+  values: EdgeFlagValues,
+  side: 'api-ssl' | 'client-ssl',
+  passphrase: string | undefined,
+): TlsFlags | undefined {
+  const keyPath = values[`${side}-key`]
+  const certPath = values[`${side}-cert`]
+  const caPath = values[`${side}-ca`]
+  if (keyPath === undefined && certPath === undefined && caPath === undefined) return undefined
+  return {
+    requestCert: values[`${side}-request-cert`],
+    rejectUnauthorized: values[`${side}-reject-unauthorized`],
+    ...optional('keyPath', keyPath),
+    ...optional('certPath', certPath),
+    ...optional('caPath', caPath),
+    ...optional('passphrase', passphrase),
+  }
+}
+
+/** `TLSv1_2` and `TLSv1_2_method`, as configurable-http-proxy spells them, and `TLSv1.2`. */
+function protocolFlags(values: EdgeFlagValues): ProtocolFlags {
+  const given = values['ssl-protocol']
+  const name = given?.replace(/(?:_server|_client)?_method$/, '').replace('_', '.')
+  if (name !== undefined && name !== 'TLSv1.2' && name !== 'TLSv1.3' && name !== 'TLS') {
+    throw new UsageError('--ssl-protocol is TLSv1_2 or TLSv1_3; older ones are broken')
+  }
+  const version: ProtocolFlags['settings'] =
+    name === undefined || name === 'TLS' ? {} : { minVersion: name, maxVersion: name }
+  return {
+    settings: { ...version, ...optional('ciphers', values['ssl-ciphers']) },
+    ...optional('dhparamPath', values['ssl-dhparam']),
+  }
+}
