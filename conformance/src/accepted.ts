@@ -302,14 +302,6 @@ const pages: readonly Accepted[] = [
     source: 'differences: error pages for tokens of services',
   },
   {
-    cases: 'OAuth: *',
-    field: 'header pragma',
-    reference: nothing,
-    other: 'no-cache',
-    reason: 'no answer of the token endpoint may be kept, refusals included',
-    source: 'differences: caches',
-  },
-  {
     cases: '*',
     field: 'body /forms/*',
     reference: nothing,
