@@ -33,6 +33,7 @@ import { endBrowserSession } from '../storage/browser-sessions.ts'
 import { type AccountsDeps, createSetupLink } from '../web/accounts.ts'
 import { authenticateCredentials, type LoginDeps } from '../web/authenticate.ts'
 import { clientIp } from '../web/client-address.ts'
+import { externalLoginUrl } from '../web/external-login.ts'
 import { Sessions } from '../web/identify.ts'
 import { LoginThrottle } from '../web/login-throttle.ts'
 import { registerPages } from '../web/register-pages.ts'
@@ -205,6 +206,9 @@ export async function startHub(input: HubInput): Promise<Hub> {
     settings: webSettings(settingsInput),
     tokenExpiresInSeconds: Math.floor(config.JupyterHub.oauthTokenExpiresInMs / 1000),
     requirePkce: config.JupyterHub.oauthRequirePkce,
+    ...(config.Authenticator.autoLoginOauth2Authorize && {
+      loginUrl: (next: string) => externalLoginUrl(login.authenticator, hubPrefixOf(config), next),
+    }),
     now,
   })
   await registerPages(app, {

@@ -152,6 +152,7 @@ export function webSettings(input: SettingsInput): WebSettings {
     noCacheStatic: hub.webSettings.noCacheStatic ?? false,
     logo: readLogo(hub.logoFile),
     shutdownOnLogout: hub.shutdownOnLogout,
+    autoLogin: config.Authenticator.autoLogin,
     optionsForm: config.Spawner.optionsForm,
     optionsFromForm: optionsReader(config.Spawner.optionsFromForm),
     optionsFromQuery: optionsReader(

@@ -220,8 +220,7 @@ function postedScopes(request: FastifyRequest): readonly string[] {
 }
 
 function loginUrl(deps: OAuthDeps, next: string): string {
-  if (deps.loginUrl !== undefined) return deps.loginUrl(next)
-  return `${deps.settings.hubPrefix}login?next=${encodeURIComponent(next)}`
+  return deps.loginUrl?.(next) ?? `${deps.settings.hubPrefix}login?next=${encodeURIComponent(next)}`
 }
 
 function redirect(reply: FastifyReply, url: string): string {

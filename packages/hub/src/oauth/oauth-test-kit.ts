@@ -51,7 +51,11 @@ export interface TestBrowser {
 
 /** The provider over a real store, principals, scopes and sessions. */
 export async function startTestProvider(
-  options: { requirePkce?: boolean; tokenExpiresInSeconds?: number } = {},
+  options: {
+    requirePkce?: boolean
+    tokenExpiresInSeconds?: number
+    loginUrl?: (next: string) => string | undefined
+  } = {},
 ): Promise<TestProvider> {
   const folder = await mkdtemp(join(tmpdir(), 'orrery-oauth-'))
   const store = await openStore({ url: 'sqlite:///hub.sqlite', directory: folder })
@@ -78,6 +82,7 @@ export async function startTestProvider(
     settings: { ...config, ...pageSettings },
     tokenExpiresInSeconds: options.tokenExpiresInSeconds ?? 1_209_600,
     requirePkce: options.requirePkce ?? false,
+    ...(options.loginUrl !== undefined && { loginUrl: options.loginUrl }),
     now,
   })
   return {

@@ -155,6 +155,13 @@ describe('authorize', () => {
     expect(response.headers.location).toBe(`/hub/login?next=${encodeURIComponent(url)}`)
   })
 
+  test('strangers are sent where sign-in begins elsewhere', async () => {
+    await restart({ loginUrl: (next) => `/hub/oauth_login?next=${encodeURIComponent(next)}` })
+    const url = '/hub/api/oauth2/authorize?client_id=x'
+    const response = await provider.app.inject({ url })
+    expect(response.headers.location).toBe(`/hub/oauth_login?next=${encodeURIComponent(url)}`)
+  })
+
   test('a token header is no login', async () => {
     const response = await provider.app.inject({
       url: '/hub/api/oauth2/authorize',

@@ -28,8 +28,8 @@ export interface OAuthDeps {
   readonly tokenExpiresInSeconds: number
   /** `oauth_require_pkce` */
   readonly requirePkce: boolean
-  /** Where strangers sign in; by default the login page (`auto_login_oauth2_authorize` differs). */
-  readonly loginUrl?: (next: string) => string
+  /** Where strangers sign in instead of at the login page (`auto_login_oauth2_authorize`). */
+  readonly loginUrl?: (next: string) => string | undefined
   readonly now: () => Date
 }
 

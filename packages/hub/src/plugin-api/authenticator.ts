@@ -51,6 +51,11 @@ export class LoginRefused extends Error {
 export interface Authenticator {
   /** Label of the sign-in button for log-ins without a form; `''` shows the form. */
   readonly loginService: string
+  /**
+   * Where signing in begins when that is not the hub's own form: an absolute URL, or a path. The
+   * hub appends `?next=` when there is one. `hubPrefix` ends in `/`.
+   */
+  loginUrl?(hubPrefix: string): string
   /** What `allow_all` is when the operator configured nothing about who may sign in. */
   readonly allowsAllByDefault: boolean
   /** The identity, or `null` when the credentials are wrong. Throws {@link LoginRefused} to explain. */

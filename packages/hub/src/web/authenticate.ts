@@ -85,6 +85,16 @@ export async function authenticateCredentials(
   })
 }
 
+/**
+ * Asks the authenticator who somebody is without asking them: for those that know by other means
+ * than a form (`auto_login`). There is nothing to guess, so nothing is counted.
+ * Fails with `login_refused` when it does not know.
+ */
+export async function authenticateAtOnce(deps: LoginDeps, remoteAddress: string): Promise<User> {
+  const nothing = { username: '', password: '', fields: {}, remoteAddress }
+  return persistOnce(deps, await identify(deps.authenticator, nothing), { mayCreate: true })
+}
+
 /** An overloaded or broken hub says nothing about the password: such tries do not count. */
 function isJudgement(error: unknown): boolean {
   return error instanceof HubError && error.code === 'login_refused'

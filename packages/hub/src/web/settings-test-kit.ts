@@ -12,6 +12,7 @@ export const pageSettings: Omit<WebSettings, 'baseUrl' | 'hubPrefix'> = {
   useLegacyStoppedServerStatusCode: false,
   userRedirectLimit: 4,
   shutdownOnLogout: false,
+  autoLogin: false,
   optionsForm: '',
   optionsFromForm: (fields) => fields,
   optionsFromQuery: (fields) => fields,

@@ -32,6 +32,8 @@ export interface WebSettings extends LayoutConfig, NamingSettings {
   readonly useLegacyStoppedServerStatusCode: boolean
   readonly userRedirectLimit: number
   readonly shutdownOnLogout: boolean
+  /** Signing in begins without the login page, and log-out does not lead back to it. */
+  readonly autoLogin: boolean
   /** HTML of the spawn form; `''` starts without asking. */
   readonly optionsForm: string
   /** Turns the spawn form's fields into user options; every value is a list of strings. */

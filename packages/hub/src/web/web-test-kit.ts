@@ -5,6 +5,7 @@ import { nativeAuthenticator } from '../authenticators/native/native-authenticat
 import { PasswordHasher } from '../authenticators/native/password-hash.ts'
 import type { Lifecycle } from '../lifecycle/lifecycle.ts'
 import { decide } from '../rbac/decide.ts'
+import type { Authenticator } from '../plugin-api/authenticator.ts'
 import { putRole } from '../storage/access.ts'
 import { openStore } from '../storage/open.ts'
 import { ensureServer, findServerById, updateServer } from '../storage/servers.ts'
@@ -38,6 +39,8 @@ export interface Browser {
 export interface TestHubOptions {
   readonly session?: Partial<SessionConfig>
   readonly settings?: Partial<WebSettings>
+  /** Native accounts when left out. */
+  readonly authenticator?: Authenticator
   /** A store of the test's, which closes it, with the roles of a hub in it. */
   readonly store?: Store
   /** Replaces the simple one, whose starts stay pending. */
@@ -93,7 +96,8 @@ function testDeps(
     lifecycle: options.lifecycle ?? simpleLifecycle(store),
     login: {
       store,
-      authenticator: nativeAuthenticator.create({ options: { hasher }, passwords }),
+      authenticator:
+        options.authenticator ?? nativeAuthenticator.create({ options: { hasher }, passwords }),
       rules: {
         allowedUsers: new Set(),
         blockedUsers: new Set(['mallory']),

@@ -46,6 +46,11 @@ export const authenticatorOptions = defineOptions({
     default: false,
     summary: 'Begin an external sign-in at once, without the login page.',
   },
+  auto_login_oauth2_authorize: {
+    type: boolean,
+    default: false,
+    summary: 'The same for those alone whom a server or service sends to sign in.',
+  },
   manage_groups: {
     type: boolean,
     default: false,

@@ -3,7 +3,8 @@ import { HubError } from '../../domain/errors.ts'
 import type { User } from '../../domain/records.ts'
 import { listServersOf } from '../../storage/servers.ts'
 import { upgradePasswordHash } from '../accounts.ts'
-import { authenticateCredentials } from '../authenticate.ts'
+import { authenticateAtOnce, authenticateCredentials } from '../authenticate.ts'
+import { externalLoginUrl } from '../external-login.ts'
 import { html } from '../html.ts'
 import {
   definePage,
@@ -49,9 +50,21 @@ export async function finishSignIn(exchange: Exchange, user: User): Promise<stri
 
 async function showLogin(exchange: Exchange): Promise<string> {
   const { deps, viewer } = exchange
-  if (viewer === undefined) return loginForm(exchange)
+  if (viewer === undefined) return beginSignIn(exchange)
   await deps.sessions.signIn(exchange, { ...viewer.principal, cookieId: viewer.user.cookieId })
   return redirect(exchange, await nextUrl(exchange))
+}
+
+/** Source: contract pages-and-urls §3.3. */
+async function beginSignIn(exchange: Exchange): Promise<string> {
+  const { deps, identity } = exchange
+  const { autoLogin, hubPrefix } = deps.settings
+  const external = externalLoginUrl(deps.login.authenticator, hubPrefix, nextOf(exchange))
+  if (external !== undefined) {
+    return autoLogin ? redirect(exchange, external) : externalPage(exchange, external)
+  }
+  if (!autoLogin) return loginForm(exchange)
+  return finishSignIn(exchange, await authenticateAtOnce(deps.login, identity.clientIp))
 }
 
 async function logIn(exchange: Exchange): Promise<string> {
@@ -84,7 +97,27 @@ async function logOut(exchange: Exchange): Promise<string> {
     }
     deps.sessions.signOut(exchange)
   }
+  // Back at the login page the browser would be signed in again at once.
+  if (deps.settings.autoLogin) return signedOutPage(exchange)
   return redirect(exchange, `${deps.settings.hubPrefix}login`)
+}
+
+function externalPage(exchange: Exchange, url: string): Promise<string> {
+  const { loginService } = exchange.deps.login.authenticator
+  const main = html`<div class="card narrow" id="login-main">
+<h1>Sign in</h1>
+<p class="actions"><a role="button" class="btn btn-primary" id="login_submit" href="${url}">Sign in with ${loginService}</a></p>
+</div>`
+  return page(exchange, { title: 'Sign in', announce: 'login', main })
+}
+
+function signedOutPage(exchange: Exchange): Promise<string> {
+  const main = html`<div class="card narrow" id="logout-main">
+<h1>You have signed out</h1>
+<p class="actions"><a class="btn" href="${exchange.deps.settings.hubPrefix}login">Sign in again</a></p>
+</div>`
+  const stranger = { ...exchange, viewer: undefined }
+  return page(stranger, { title: 'Signed out', announce: 'logout', xsrfToken: '', main })
 }
 
 /** Waits for the stops, though not for ever: log-out must not hang on a stuck server. */
