@@ -12,7 +12,7 @@ import { StreamRegistry } from './event-stream.ts'
 import { registerAuthorizationRoutes } from './authorizations/routes.ts'
 import { registerProxyRoutes } from './proxy/routes.ts'
 import { registerGroupRoutes } from './groups/routes.ts'
-import { finishAnswer, setApiHeaders } from './headers.ts'
+import { allowAnyOrigin, finishAnswer, setApiHeaders } from './headers.ts'
 import { registerHubRoutes } from './hub/routes.ts'
 import { collectMethods, isRouted } from './methods.ts'
 import { checkMultipart } from './multipart.ts'
@@ -56,7 +56,11 @@ function prepare(api: ApiApp, deps: ApiDeps): void {
   api.setValidatorCompiler(validatorCompiler)
   // Views make exactly what the schemas say; the type checker has seen to it.
   api.setSerializerCompiler(() => (value) => JSON.stringify(value))
-  api.addHook('onRequest', async (_request, reply) => setApiHeaders(reply, deps.settings))
+  api.addHook('onRequest', async (request, reply) => {
+    setApiHeaders(reply, deps.settings)
+    const { url } = request.routeOptions
+    if (url !== undefined) allowAnyOrigin(reply, url.slice(api.prefix.length))
+  })
   api.setErrorHandler(sendApiError)
   api.setNotFoundHandler((request, reply) => {
     setApiHeaders(reply, deps.settings)

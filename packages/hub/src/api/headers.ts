@@ -21,10 +21,10 @@ export function setApiHeaders(
 }
 
 /** Scripts of any origin may look whether they speak to a hub: on the API's root, unless configured. */
-export function allowAnyOrigin(reply: FastifyReply, url: string): FastifyReply {
+export function allowAnyOrigin(reply: FastifyReply, url: string): void {
   const isRoot = url === '' || url === '/'
-  if (!isRoot || reply.hasHeader('access-control-allow-origin')) return reply
-  return reply.header('access-control-allow-origin', '*')
+  if (!isRoot || reply.hasHeader('access-control-allow-origin')) return
+  void reply.header('access-control-allow-origin', '*')
 }
 
 /**

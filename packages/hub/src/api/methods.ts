@@ -1,7 +1,6 @@
 import type { RouteOptions } from 'fastify'
 import type { ApiApp } from './context.ts'
 import { sendEmpty } from './context.ts'
-import { allowAnyOrigin } from './headers.ts'
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
 
@@ -41,12 +40,12 @@ function registerOthers(app: ApiApp, url: string, present: ReadonlySet<string>):
   const rest = methods.filter((method) => !present.has(method))
   if (!present.has('OPTIONS')) {
     app.options(url, { schema, config: open, prefixTrailingSlash }, async (_request, reply) =>
-      sendEmpty(allowAnyOrigin(reply, url), 200, 'application/json'),
+      sendEmpty(reply, 200, 'application/json'),
     )
   }
   if (!present.has('HEAD')) {
     app.head(url, { schema, config: open, prefixTrailingSlash }, async (_request, reply) =>
-      sendEmpty(allowAnyOrigin(reply, url), 405, 'application/json'),
+      sendEmpty(reply, 405, 'application/json'),
     )
   }
   app.route({

@@ -62,6 +62,7 @@ describeStores('transport', (open) => {
       ['HEAD /', 405, ''],
       ['OPTIONS /users/bob', 200, ''],
       ['OPTIONS /', 200, ''],
+      ['POST /', 405, '{"status":405,"message":"Method Not Allowed"}'],
       ['OPTIONS /nothing', 404, '{"status":404,"message":"Not Found"}'],
       ['PUT /users', 405, '{"status":405,"message":"Method Not Allowed"}'],
       ['PATCH /groups/g1', 405, '{"status":405,"message":"Method Not Allowed"}'],

@@ -4,7 +4,6 @@ import { jupyterhubVersion } from '../../util/version.ts'
 import { type Caller, callerOf } from '../authorize.ts'
 import type { ApiApp, ApiDeps } from '../context.ts'
 import { toScopeStrings } from '../../rbac/scope-set.ts'
-import { allowAnyOrigin } from '../headers.ts'
 import { Viewer } from '../permissions.ts'
 import { answer, errors, wantsStopped } from '../shared-schemas.ts'
 import { toWireTokenId } from '../tokens/views.ts'
@@ -45,8 +44,7 @@ function registerVersion(app: ApiApp): void {
           response: { 200: answer(VersionModel, 'The version.') },
         },
       },
-      async (_request, reply) => {
-        void allowAnyOrigin(reply, url)
+      async () => {
         return { version: jupyterhubVersion }
       },
     )
