@@ -93,7 +93,6 @@ async function startIn(dataFolder: DataFolder, input: StartInput): Promise<Runni
     async shutDown(reason, request = {}) {
       logger.info({ reason }, 'Orrery ends')
       await started.hub.stopServices()
-      if (cleanupServers) await started.hub.lifecycle.stopAll('hub', stopServersTimeoutMs)
       const { servers: stopsServers = cleanupServers, proxy: stopsProxy = cleanupProxy } = request
       if (stopsServers) await started.hub.lifecycle.stopAll('hub', stopServersTimeoutMs)
       await started.driver?.close()
