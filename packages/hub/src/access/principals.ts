@@ -13,6 +13,7 @@ import { type Dependent, DependentCache } from './dependent-cache.ts'
 import { MembershipIndex } from './membership-index.ts'
 import type { Membership, Principal, Principals } from './principal.ts'
 import type { ScopeRules } from './scope-rules.ts'
+import { StretchBudget } from './stretch-budget.ts'
 import { loadSharedAccess } from './shares.ts'
 
 export interface PrincipalsOptions {
@@ -55,6 +56,7 @@ class CachedPrincipals implements Principals {
   readonly #sessions: DependentCache<BrowserSession>
   readonly #services: DependentCache<Owner>
   readonly #membership: MembershipIndex
+  readonly #stretching: StretchBudget
   readonly #caches: readonly DependentCache<unknown>[]
   readonly close: () => void
 
@@ -69,6 +71,7 @@ class CachedPrincipals implements Principals {
     this.#sessions = new DependentCache({ maxEntries: maxUsers, now })
     this.#services = new DependentCache({ maxEntries: maxServices, now })
     this.#membership = new MembershipIndex(this.#store)
+    this.#stretching = new StretchBudget(this.#now)
     this.#caches = [this.#tokens, this.#users, this.#cookies, this.#sessions, this.#services]
     this.close = this.#store.bus.on(topics, (change) => this.#hear(change))
   }
@@ -174,7 +177,8 @@ class CachedPrincipals implements Principals {
   }
 
   async #readToken(value: string): Promise<Dependent<Principal> | undefined> {
-    const token = await findTokenByValue(this.#store.db, value, this.#now())
+    const { db } = this.#store
+    const token = await findTokenByValue(db, value, this.#now(), () => this.#stretching.take(value))
     if (token === undefined) return undefined
     const owner =
       token.owner.kind === 'user'

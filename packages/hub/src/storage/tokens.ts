@@ -5,7 +5,7 @@ import type { Executor } from './dialects/dialect.ts'
 import { toDate, toDateOrNull } from './rows.ts'
 import type { Schema } from './schema.ts'
 import type { WriteTransaction } from './store.ts'
-import { hashToken, isTokenOf, tokenPrefix } from './token-hash.ts'
+import { hashToken, isStretchedHash, isTokenOf, tokenPrefix } from './token-hash.ts'
 
 /** OAuth client that plain API tokens and server tokens belong to. */
 export const hubClientId = 'jupyterhub'
@@ -58,11 +58,15 @@ export interface StoredToken extends Token {
   readonly serverId: number | null
 }
 
-/** The unexpired token with this value. */
+/**
+ * The unexpired token with this value.
+ * @param beforeStretching - called before each slow comparison; may throw
+ */
 export async function findTokenByValue(
   db: Executor,
   value: string,
   now: Date,
+  beforeStretching: () => void = () => undefined,
 ): Promise<StoredToken | undefined> {
   const rows = await selectTokens(db)
     .where('api_tokens.prefix', '=', tokenPrefix(value))
@@ -75,7 +79,10 @@ export async function findTokenByValue(
     .execute()
   // One round first: a stretched hash costs 10 ms, and most candidates share but the prefix.
   const candidates = rows.toSorted((a, b) => a.hashed.length - b.hashed.length)
-  const row = candidates.find((candidate) => isTokenOf(candidate.hashed, value))
+  const row = candidates.find(({ hashed }) => {
+    if (isStretchedHash(hashed)) beforeStretching()
+    return isTokenOf(hashed, value)
+  })
   return row && toToken(row)
 }
 

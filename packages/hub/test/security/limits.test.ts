@@ -1,4 +1,9 @@
+import { EventEmitter } from 'node:events'
+import type { FastifyReply } from 'fastify'
 import { afterEach, expect, test } from 'vitest'
+import { StreamRegistry } from '../../src/api/event-stream.ts'
+import { createToken } from '../../src/storage/tokens.ts'
+import { getUser } from '../../src/storage/users.ts'
 import { Site } from '../support/site.ts'
 import { describeStores } from '../support/stores.ts'
 
@@ -150,5 +155,40 @@ describeStores('what a client may make the hub read', (open) => {
       statuses.push(answer.statusCode)
     }
     expect([statuses[0], statuses.at(-1)]).toEqual([401, 429])
+  })
+
+  test('guesses at a token that somebody chose do not keep the hub busy', async () => {
+    await start()
+    const chosen = 'super-secret-service-token'
+    await site.signedIn('ada')
+    const { id } = await getUser(site.store.db, 'ada')
+    const owner = { kind: 'user', id } as const
+    const stored = { value: chosen, owner, scopes: ['inherit'], note: '', stretched: true }
+    await site.store.write((tx) => createToken(tx, stored, new Date()))
+    const ask = async (token: string) => {
+      const headers = { authorization: `token ${token}` }
+      return (await site.app.inject({ url: '/hub/api/user', headers })).statusCode
+    }
+    expect(await ask(chosen)).toBe(200)
+    const guesses = Array.from({ length: 60 }, (_, at) => `supe${'x'.repeat(1000)}${at}`)
+    const statuses = await Promise.all(guesses.map(ask))
+    expect(new Set(statuses)).toEqual(new Set([403, 429]))
+    expect(await ask(chosen)).toBe(200)
+    expect(await ask('a token of another beginning')).toBe(403)
+  })
+
+  test('one user does not take all the streams', async () => {
+    await start()
+    const streams = new StreamRegistry(1_000)
+    const reply = () => ({ raw: new EventEmitter() }) as unknown as FastifyReply // all that it uses
+    const open = (userId: number) => streams.open(reply(), { userId })
+    const ofOne = Array.from({ length: 200 }, () => open(1))
+    expect(() => open(1)).toThrow(expect.objectContaining({ status: 429 }))
+    open(2)
+    ofOne[0]?.abort()
+    open(1)
+    expect(() => open(1)).toThrow(expect.objectContaining({ status: 429 }))
+    streams.closeAll()
+    expect(streams.size).toBe(0)
   })
 })
