@@ -6,6 +6,7 @@ import { canServer } from '../../domain/server-state.ts'
 import { checkNamedServer, requireNamedServers } from '../../lifecycle/named-servers.ts'
 import { recordAudit } from '../../storage/audit.ts'
 import { createServer, findServer, updateServer } from '../../storage/servers.ts'
+import { lockUser } from '../../storage/users.ts'
 import type { JsonObject } from '../../util/json.ts'
 import { actorOf, type ApiDeps } from '../context.ts'
 import type { EditBody, StartBody, StopBody } from './schemas.ts'
@@ -34,6 +35,8 @@ export async function createStoppedServer(
   const { displayName = '', userOptions } = readChoices(body)
   const now = deps.now()
   return deps.store.write(async (tx) => {
+    // Of several that are added at once each has to count the others.
+    await lockUser(tx, user.id)
     const checked = { user, name, displayName, exists: false, addsOne: true }
     await checkNamedServer(tx.db, deps.settings, checked)
     const hasOptions = userOptions !== undefined && Object.keys(userOptions).length > 0
@@ -137,6 +140,7 @@ export async function editServer(
   const now = deps.now()
   const { user, serverName } = address
   return deps.store.write(async (tx) => {
+    await lockUser(tx, user.id)
     const name = body.name ?? undefined
     const displayName = body.display_name ?? ''
     const taken =

@@ -9,8 +9,11 @@ import { listenOnPostgres } from './postgres-listener.ts'
 const channel = 'orrery'
 const writeAttempts = 4
 
-/** Serialization failure, deadlock: the transaction may simply be tried again. */
-const retryable = new Set(['40001', '40P01'])
+/**
+ * Serialization failure, deadlock; a name that another transaction took, or a row that it deleted,
+ * since this one looked: tried again, the transaction sees what is so now.
+ */
+const retryable = new Set(['40001', '40P01', '23505', '23503'])
 /** Connection lost, server shutting down, too many connections, disk full, out of memory. */
 const unavailable = /^(08...|57P0.|53...)$/
 
