@@ -166,6 +166,23 @@ describeStores('browser sessions', (open) => {
     expect(await whoIs(browser)).toBe('nobody')
   })
 
+  test('more log-ins than a browser has reason to send prove nothing', async () => {
+    await start()
+    const browser = await site.signedIn('ada')
+    const eve = await site.signedIn('eve')
+    const own = `${loginCookie}=${browser.jar.get(loginCookie) ?? ''}`
+    const tossed = `${loginCookie}=${eve.jar.get(loginCookie) ?? ''}; `
+    const who = async (cookie: string) => {
+      const answer = await site.app.inject({ url: '/hub/api/user', headers: { cookie } })
+      return answer.statusCode === 200 ? answer.json<{ name: string }>().name : 'nobody'
+    }
+    expect(await who(own)).toBe('ada')
+    // Longer paths come first: those of a neighbour come before the hub's own.
+    for (const count of [1, 9, 10, 11, 50]) {
+      expect([count, await who(tossed.repeat(count) + own)]).toEqual([count, 'nobody'])
+    }
+  })
+
   test('whatever happens a browser holds three cookies of the hub', async () => {
     await start()
     const jar = new CookieJar()
