@@ -49,7 +49,10 @@ async function openLocally(request: ConnectionRequest): Promise<Connection> {
   const { signal } = context
   const version = await createClient({ url, signal, timeoutMs: 10_000 }).hub.version()
   if (!version.ok) {
-    throw new CommandFailed(`No hub answers at ${url}: ${version.error.message} Is it running?`)
+    throw new CommandFailed(
+      `No hub answers at ${url}. Is it running, with this configuration? Name its file with ` +
+        `--config, or another hub with --url. (${version.error.message})`,
+    )
   }
   const access = await openLocalAccess({ config, cwd: context.cwd, scopes })
   const { token, serviceName } = access
