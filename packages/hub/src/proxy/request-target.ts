@@ -65,7 +65,10 @@ export function decodePath(path: string): string | undefined {
  */
 export function cutPrefix(path: string, decodedPrefix: string): string {
   if (decodedPrefix === '/') return path
+  // An escaped character takes at most nine times its length: what is longer is not the prefix.
+  const longest = decodedPrefix.length * 9
   for (let end = path.indexOf('/', 1); ; end = path.indexOf('/', end + 1)) {
+    if (end > longest) return path
     const head = end === -1 ? path : path.slice(0, end)
     if (decodePath(head) === decodedPrefix) return end === -1 ? '/' : path.slice(end)
     if (end === -1) return path

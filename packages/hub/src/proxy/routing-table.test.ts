@@ -98,6 +98,9 @@ test('routespecs are decoded once and lose their final slash', () => {
 test('the prefix is cut where its decoded form ends', () => {
   expect(cutPrefix('/user%2Fx/a%20b', '/user/x')).toBe('/a%20b')
   expect(cutPrefix('/user/x', '/user/x')).toBe('/')
+  expect(cutPrefix('/%E4%BD%A0%F0%9F%98%80/x', '/你😀')).toBe('/x')
+  const long = '/%41'.repeat(8_000)
+  expect(cutPrefix(long, '/user/x')).toBe(long)
 })
 
 test.each([
