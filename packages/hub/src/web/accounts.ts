@@ -36,6 +36,11 @@ export interface AccountsDeps {
 const linkLifetimeMs = 24 * 3_600_000
 const setupPurpose = 'setup'
 
+/** A link that was made for a user is none for the administrator whom the user became. */
+function passwordPurpose(user: User): string {
+  return user.admin ? 'admin-password' : 'password'
+}
+
 /**
  * Makes the token of a one-time link that creates the first administrator, valid for a day.
  * @returns `undefined` when an administrator can sign in already
@@ -115,7 +120,7 @@ export async function createPasswordLink(
 ): Promise<string> {
   const token = `${user.id}.${newLinkToken()}`
   const now = deps.now()
-  const link = { purpose: 'password', token, now, ...lifetime(now) }
+  const link = { purpose: passwordPurpose(user), token, now, ...lifetime(now) }
   await deps.store.write(async (transaction) => {
     await createOneTimeLink(transaction, link)
     await audit(transaction, { actor, action: 'user.password-link', subject: user.name }, now)
@@ -128,10 +133,11 @@ export async function findPasswordLinkUser(
   deps: AccountsDeps,
   token: string,
 ): Promise<User | undefined> {
-  const link = { purpose: 'password', token, now: deps.now() }
-  if (!(await isOneTimeLink(deps.store.db, link))) return undefined
-  const user = await findUserById(deps.store.db, Number(token.split('.')[0]))
-  return user?.disabled === true ? undefined : user
+  const id = /^(\d{1,15})\./.exec(token)?.[1]
+  const user = id === undefined ? undefined : await findUserById(deps.store.db, Number(id))
+  if (user === undefined || user.disabled) return undefined
+  const link = { purpose: passwordPurpose(user), token, now: deps.now() }
+  return (await isOneTimeLink(deps.store.db, link)) ? user : undefined
 }
 
 /** Sets the password and ends the user's browser sessions. Fails as {@link redeemSetupLink}. */
@@ -145,9 +151,9 @@ export async function redeemPasswordLink(
   const hash = await hashNewPassword(deps, user.name, passwords)
   const now = deps.now()
   return deps.store.write(async (transaction) => {
-    if (!(await consumeOneTimeLink(transaction, { purpose: 'password', token, now }))) {
-      throw deadLink()
-    }
+    const current = await findUserById(transaction.db, user.id)
+    const purpose = passwordPurpose(current ?? user)
+    if (!(await consumeOneTimeLink(transaction, { purpose, token, now }))) throw deadLink()
     return storePassword(transaction, { user, hash, now, actor: `user ${user.name}` })
   })
 }
