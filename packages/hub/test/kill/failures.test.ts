@@ -77,6 +77,26 @@ describe('a start that cannot succeed says why and ends with 1', () => {
     expect(other.output).not.toContain('too-short-a-key')
   })
 
+  test.each([
+    [
+      'a configured token is too short',
+      { api_tokens: { short: 'ada' } },
+      /api_tokens holds a token/,
+    ],
+    [
+      'a role goes to a service that is not there',
+      { load_roles: [{ name: 'xyz', scopes: [], services: ['nope'] }] },
+      /load_roles gives role 'xyz' to the service 'nope'/,
+    ],
+  ])(
+    '%s: found when the edge runs already, which ends with it',
+    async (_what, options, message) => {
+      const orrery = await install({ JupyterHub: { ...base.JupyterHub, ...options } })
+      await failToStart(orrery, message)
+      expect(orrery.edgePid()).toBeUndefined()
+    },
+  )
+
   test('the data folder is a file', async () => {
     const orrery = await install()
     writeFileSync(orrery.dataDir, 'not a folder')

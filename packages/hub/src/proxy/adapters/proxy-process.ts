@@ -65,7 +65,7 @@ export async function startProxyProcess(options: ProxyProcessOptions): Promise<P
 
   async function watch(): Promise<void> {
     for (let pauseMs = 100; !isEnding(); ) {
-      await untilDead(current, options.checkIntervalMs, isEnding)
+      await untilDead(current, options.checkIntervalMs, ending.signal)
       if (isEnding()) return
       logger.error({ pid: current.pid }, `the ${options.name} has ended; starting it again`)
       try {
@@ -76,7 +76,7 @@ export async function startProxyProcess(options: ProxyProcessOptions): Promise<P
           { cause: messageOf(error) },
           `the ${options.name} could not be started; trying again`,
         )
-        await delay(pauseMs, undefined, { ref: false })
+        await pause(pauseMs, ending.signal)
         pauseMs = Math.min(pauseMs * 2, maxRestartPauseMs)
       }
     }
@@ -176,12 +176,17 @@ async function isHealthy(url: URL): Promise<boolean> {
 async function untilDead(
   target: ProcessIdentity,
   intervalMs: number,
-  isEnding: () => boolean,
+  signal: AbortSignal,
 ): Promise<void> {
-  while (!isEnding() && isAlive(target)) {
+  while (!signal.aborted && isAlive(target)) {
     // Often enough that a crash costs a second at most, whatever the configured interval.
-    await delay(Math.min(intervalMs, 500), undefined, { ref: false })
+    await pause(Math.min(intervalMs, 500), signal)
   }
+}
+
+/** Ends at once with the signal: whoever stops the watch waits for it, maybe with nothing else to do. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { ref: false, signal }).catch(() => undefined)
 }
 
 async function end(target: ProcessIdentity): Promise<void> {
