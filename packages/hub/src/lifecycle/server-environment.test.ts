@@ -111,6 +111,15 @@ test.each([
   expect(environmentOf(changes)).toMatchObject(expected)
 })
 
+test('a name is never read as part of a template', () => {
+  const names = ['$`', "$'", '$&', '{base_url}', '%U', '{username}']
+  for (const username of names) {
+    const server = { username, name: '' }
+    const { JUPYTERHUB_DEFAULT_URL } = environmentOf({ defaultUrl: '/x/{username}/%U' }, server)
+    expect(JUPYTERHUB_DEFAULT_URL).toBe(`/x/${username}/${username}`)
+  }
+})
+
 test('with a host for each user, what browsers use is a full URL', () => {
   const subdomains = createSubdomains({ host: new URL('https://hub.example:8443'), hook: 'idna' })
   const publicUrl = 'https://hub.example:8443/base/'

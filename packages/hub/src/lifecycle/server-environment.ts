@@ -78,12 +78,14 @@ function limitVariables({ limits }: LifecycleSettings): Record<string, string> {
   )
 }
 
-/** `{username}`, `{base_url}` and the old `%U`. Source: contract spawners §7. */
+/**
+ * `{username}`, `{base_url}` and the old `%U`, in one pass: what a name holds stays as it is, though
+ * it may look like a placeholder. Source: contract spawners §7.
+ */
 function fillTemplate(template: string, username: string, prefix: string): string {
-  return template
-    .replaceAll('%U', '{username}')
-    .replaceAll('{username}', username)
-    .replaceAll('{base_url}', prefix)
+  return template.replace(/%U|\{username\}|\{base_url\}/g, (placeholder) =>
+    placeholder === '{base_url}' ? prefix : username,
+  )
 }
 
 function hostPart(ip: string): string {
