@@ -25,6 +25,7 @@ import { startServices } from '../services/start-services.ts'
 import type { DataFolder } from '../startup/data-folder.ts'
 import { settleInvalidServerNames } from '../startup/invalid-server-names.ts'
 import { stopServersOfBlocked } from '../startup/blocked-users.ts'
+import { warningsOf } from '../startup/configured-roles.ts'
 import { loadInitialContent } from '../startup/initial-content.ts'
 import { settleRoutes } from '../startup/routes.ts'
 import { takeCensus } from '../storage/census.ts'
@@ -103,6 +104,12 @@ export async function startHub(input: HubInput): Promise<Hub> {
   const hasher = new PasswordHasher(defaultArgon2Parameters)
   const authenticator = createAuthenticator(config, { store, hasher })
   const managedRoles = await loadManagedRoles(config, authenticator)
+  for (const warning of warningsOf({
+    entries: config.JupyterHub.loadRoles,
+    extraUserScopes: [...config.JupyterHub.extraUserScopes],
+  })) {
+    logger.warn({}, warning)
+  }
   await loadInitialContent(store, initialContent(config, managedRoles), now())
   await settleInvalidServerNames(store, config.JupyterHub.allowExistingInvalidNamedServers, {
     logger,

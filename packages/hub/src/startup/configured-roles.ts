@@ -63,6 +63,25 @@ export function mergeRoles(configuration: RoleConfiguration): ConfiguredRole[] {
   return roles.map((role) => ({ ...role, isManaged: isManaged(role.name) }))
 }
 
+/** What the operator may not have meant. Source: contract scopes-and-roles §10.2, §10.3. */
+export function warningsOf(
+  configuration: Pick<RoleConfiguration, 'entries' | 'extraUserScopes'>,
+): string[] {
+  const { entries, extraUserScopes } = configuration
+  const warnings = entries
+    .filter(({ name, scopes = [] }) => scopes.length === 0 && !isDefaultRole(name))
+    .map(
+      ({ name }) => `JupyterHub.load_roles: the role '${name}' has no scopes and permits nothing`,
+    )
+  const isReplaced = entries.some(({ name, scopes }) => name === 'user' && scopes !== undefined)
+  if (isReplaced && extraUserScopes.length > 0) {
+    warnings.push(
+      "JupyterHub.extra_user_scopes has no effect: load_roles says what the role 'user' may do",
+    )
+  }
+  return warnings
+}
+
 function toRole(
   name: string,
   entry: RoleEntry | undefined,

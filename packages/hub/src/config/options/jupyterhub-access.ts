@@ -33,11 +33,15 @@ const groupOrMembers: Codec<ReturnType<typeof group.decode>> = {
   decode(value, context) {
     if (isPlainObject(value)) return group.decode(value, context)
     if (!Array.isArray(value) && !(value instanceof Set)) return mismatch(this.describe, value)
+    context.warn("a list of users is the old form: write {'users': [...]}.")
     return group.decode({ users: [...(value as Iterable<unknown>)] }, context)
   },
 }
 
-const customScope = struct({ description: required(text), subscopes: optional(stringList) })
+const customScope = struct(
+  { description: required(text), subscopes: optional(stringList) },
+  { unknown: 'warn' },
+)
 
 /** Who may do what: identities, tokens, roles, cookies. */
 export const accessOptions = defineOptions({
