@@ -132,7 +132,8 @@ async function loadAll(options: CertificateStoreOptions): Promise<readonly Loade
 
 async function load(files: CertificateFiles, settings: SecureContextOptions): Promise<Loaded> {
   const { keyPath, certPath, passphrase } = files
-  const [key, cert] = await Promise.all([readPem(keyPath), readPem(certPath)])
+  const key = await readPem(keyPath)
+  const cert = await readPem(certPath)
   const secret = passphrase === undefined ? {} : { passphrase }
   const certificate = named(certPath, () => new X509Certificate(cert))
   const privateKey = named(keyPath, () => createPrivateKey({ key, ...secret }))
