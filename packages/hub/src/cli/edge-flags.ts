@@ -109,6 +109,12 @@ export const edgeFlags = {
     value: 'MS',
     help: 'time between two requests of a connection',
   },
+  'websocket-ping-interval': {
+    type: 'string',
+    default: '30000',
+    value: 'MS',
+    help: 'silent WebSockets are asked after so long and closed after as long again; 0 never',
+  },
   'custom-header': {
     type: 'string',
     multiple: true,

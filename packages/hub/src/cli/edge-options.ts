@@ -53,6 +53,7 @@ export function parseEdgeFlags(
     log: createLog(logLevel),
     timeoutMs: wholeNumber('timeout', values.timeout),
     keepAliveTimeoutMs: wholeNumber('keep-alive-timeout', values['keep-alive-timeout']),
+    webSocketPingMs: wholeNumber('websocket-ping-interval', values['websocket-ping-interval']),
     ...optional('defaultTarget', values['default-target']),
     ...optional('snapshotFile', values['snapshot-file']),
   }

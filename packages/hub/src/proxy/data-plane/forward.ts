@@ -104,6 +104,7 @@ export function openExchange(
       hasBody,
       canRepeat: !hasBody && idempotent.has(head.method),
       isUpgrade,
+      isWebSocket: isUpgrade && head.upgrade.toLowerCase() === 'websocket',
     },
     asker,
     hooks,

@@ -13,6 +13,7 @@ import type { Peer } from './http1/asker.ts'
 import { ClientConnection } from './http1/client-connection.ts'
 import type { FrontServices } from './http1/front-services.ts'
 import { Deadlines } from './http1/deadlines.ts'
+import { Tunnels } from './http1/tunnel.ts'
 import { UpstreamPool } from './http1/upstream-pool.ts'
 import { Http2Sessions } from './http2/h2-sessions.ts'
 
@@ -25,6 +26,8 @@ export interface PublicServerOptions {
   readonly headTimeoutMs?: number
   /** Time for a connection to a target; ten seconds unless given. */
   readonly connectTimeoutMs?: number
+  /** A WebSocket whose client is quiet for so long gets a ping, then its end; 0 never. */
+  readonly webSocketPingMs?: number
   /** For https targets. */
   readonly upstreamTls?: ConnectionOptions
   readonly tls?: TlsFrontOptions & {
@@ -48,7 +51,7 @@ export class PublicServer {
   readonly #context: EdgeContext
   readonly #options: PublicServerOptions
   readonly #connections = new Set<ClientConnection>()
-  readonly #tunnels = new Set<Duplex>()
+  readonly #tunnels: Tunnels
   readonly #sessions: Http2Sessions
   readonly #deadlines: Deadlines
   readonly #services: FrontServices
@@ -65,6 +68,7 @@ export class PublicServer {
       connectTimeoutMs,
       ...(tls === undefined ? {} : { tls }),
     })
+    this.#tunnels = new Tunnels(options.webSocketPingMs ?? 0)
     this.forwarder = createForwarder(context, { pool, tunnels: this.#tunnels })
     this.#services = this.#createServices()
     this.#sessions = new Http2Sessions(this.#services, { idleMs: http2IdleMs })
@@ -126,7 +130,7 @@ export class PublicServer {
     }
     for (const connection of this.#connections) connection.destroy()
     this.#sessions.destroy()
-    for (const tunnel of this.#tunnels) tunnel.destroy()
+    this.#tunnels.destroy()
     await closed
     this.forwarder.hooks.pool.close()
     this.#deadlines.close()

@@ -24,6 +24,7 @@ export interface UpstreamRequest {
   /** May be sent twice: its method is idempotent and it has no body. */
   readonly canRepeat: boolean
   readonly isUpgrade: boolean
+  readonly isWebSocket: boolean
 }
 
 /** What all exchanges of a server share. */
@@ -173,7 +174,8 @@ export class Exchange {
     this.#finish()
     const near = this.asker.upgrade(head, fields)
     const { tunnels, onActivity } = this.#hooks
-    startTunnel(tunnels, { near, far, activity: { route: this.request.route, onActivity } })
+    const { route, isWebSocket } = this.request
+    startTunnel(tunnels, { near, far, activity: { route, onActivity }, isWebSocket })
   }
 
   /** @param isIdleReset - the connection had been idle and nothing of an answer came. */
