@@ -66,6 +66,15 @@ export async function startBackend(): Promise<Backend> {
   return { url, name: 'nginx', stop: () => end(child, folder) }
 }
 
+/** For large bodies and WebSockets: by Node, since nginx answers neither by itself. */
+export async function startStreamBackend(): Promise<Backend> {
+  const port = await freePort()
+  const program = join(root, 'bench/src/programs/bodies-and-websockets.ts')
+  const child = start(process.execPath, [program, String(port)])
+  await untilAccepting(child, port)
+  return { url: `http://127.0.0.1:${port}`, name: 'Node', stop: () => end(child) }
+}
+
 export async function startOrreryEdge(): Promise<ProxyPeer> {
   const main = join(root, 'packages/hub/src/main.ts')
   return startRouted('Orrery edge', ['--disable-warning=ExperimentalWarning', main, 'edge'])
@@ -137,6 +146,7 @@ defaults
   timeout client 1m
   timeout server 1m
   timeout connect 10s
+  timeout tunnel 1h
   option forwardfor
   http-reuse always
 frontend public
@@ -210,8 +220,8 @@ function nginxConfig(folder: string, http: string): string {
     path,
     `
 worker_processes 1; daemon off; error_log stderr crit; pid ${folder}/pid;
-events { worker_connections 8192; }
-http { access_log off; keepalive_requests 1000000000; keepalive_timeout 75s;
+events { worker_connections 32768; }
+http { access_log off; client_max_body_size 0; proxy_request_buffering off; keepalive_requests 1000000000; keepalive_timeout 75s;
   client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy; fastcgi_temp_path ${folder}/f;
   uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s; ${http} }
 `,
