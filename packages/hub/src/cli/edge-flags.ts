@@ -70,6 +70,56 @@ const tlsFlags = {
   },
 } as const satisfies Record<string, Flag>
 
+const none = { type: 'string', default: '0' } as const
+
+/** Protection of the edge and of servers; 0 is no limit. */
+const limitFlags = {
+  'max-connections': {
+    type: 'string',
+    value: 'N',
+    help: 'connections in all, 503 beyond (half of the files that may be open)',
+  },
+  'max-connections-per-address': {
+    ...none,
+    value: 'N',
+    help: 'of one client address, 429 beyond; of trusted proxies those of their clients',
+  },
+  'max-requests-per-second-per-address': {
+    ...none,
+    value: 'N',
+    help: 'of one client address, 429 beyond',
+  },
+  'max-requests-per-second-per-route': {
+    ...none,
+    value: 'N',
+    help: "to one user's servers, or to a service, 429 beyond",
+  },
+  'request-burst': {
+    type: 'string',
+    default: '5',
+    value: 'SECONDS',
+    help: "so many seconds' worth of requests may come at once",
+  },
+  'max-concurrent-per-route': {
+    ...none,
+    value: 'N',
+    help: "requests and WebSockets under way to one user's servers, 503 beyond",
+  },
+  'max-body-size': { ...none, value: 'BYTES', help: 'of a request, 413 beyond' },
+  'min-body-rate': {
+    type: 'string',
+    default: '1',
+    value: 'BYTES',
+    help: 'bytes a second of a request body over a minute, 408 below',
+  },
+  'head-timeout': {
+    type: 'string',
+    default: '60000',
+    value: 'MS',
+    help: 'time for the head of a request to come',
+  },
+} as const satisfies Record<string, Flag>
+
 /** Flags of configurable-http-proxy that this edge has, and its own. Source: contract proxy §10. */
 export const edgeFlags = {
   ip: { type: 'string', value: 'ADDRESS', help: 'public address; all interfaces if not given' },
@@ -147,6 +197,7 @@ export const edgeFlags = {
     help: 'time for requests to finish when told to stop',
   },
   ...tlsFlags,
+  ...limitFlags,
   'proxy-protocol': { ...isSwitch, help: 'connections begin with a PROXY header (1 or 2)' },
   version: { type: 'boolean', short: 'V', default: false, help: 'print the version' },
   help: { type: 'boolean', short: 'h', default: false, help: 'print this text' },

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs'
 import type { EdgeLog, LogLevel } from '../proxy/data-plane/context.ts'
 import type { EdgeOptions, Listen } from '../proxy/data-plane/edge.ts'
 import { createPeerTrust, defaultTrustedProxies } from '../proxy/data-plane/peer-trust.ts'
+import type { LimitOptions } from '../proxy/data-plane/limits/request-limits.ts'
 import type { ProtocolFlags, PublicTlsFlags, TlsFlags } from '../proxy/data-plane/tls/tls-setup.ts'
 import { messageOf } from '../domain/errors.ts'
 import { type EdgeFlagValues, readEdgeFlags, UsageError } from './edge-flags.ts'
@@ -53,12 +55,54 @@ export function parseEdgeFlags(
     log: createLog(logLevel),
     timeoutMs: wholeNumber('timeout', values.timeout),
     keepAliveTimeoutMs: wholeNumber('keep-alive-timeout', values['keep-alive-timeout']),
+    limits: limitsOf(values),
+    headTimeoutMs: wholeNumber('head-timeout', values['head-timeout']),
     webSocketPingMs: wholeNumber('websocket-ping-interval', values['websocket-ping-interval']),
     ...optional('defaultTarget', values['default-target']),
     ...optional('snapshotFile', values['snapshot-file']),
   }
   const drainMs = wholeNumber('drain-timeout', values['drain-timeout'])
   return { options, drainMs, ...optional('pidPath', values['pid-file']) }
+}
+
+function limitsOf(values: EdgeFlagValues): LimitOptions {
+  const number = (flag: LimitFlag): number => wholeNumber(flag, values[flag])
+  const connections = values['max-connections']
+  return {
+    maxConnections:
+      connections === undefined
+        ? defaultMaxConnections()
+        : wholeNumber('max-connections', connections),
+    maxConnectionsPerAddress: number('max-connections-per-address'),
+    maxRequestsPerSecondPerAddress: number('max-requests-per-second-per-address'),
+    maxRequestsPerSecondPerRoute: number('max-requests-per-second-per-route'),
+    burstSeconds: number('request-burst'),
+    maxConcurrentPerRoute: number('max-concurrent-per-route'),
+    maxBodyBytes: wholeNumber('max-body-size', values['max-body-size'], Number.MAX_SAFE_INTEGER),
+    minBodyRate: number('min-body-rate'),
+  }
+}
+
+type LimitFlag =
+  | 'max-connections-per-address'
+  | 'max-requests-per-second-per-address'
+  | 'max-requests-per-second-per-route'
+  | 'request-burst'
+  | 'max-concurrent-per-route'
+  | 'min-body-rate'
+
+const filesBesidesConnections = 200
+
+/** Each connection may need one of its own to a target. Without `/proc` there is no limit. */
+function defaultMaxConnections(): number {
+  let text = ''
+  try {
+    text = readFileSync('/proc/self/limits', 'utf8')
+  } catch {
+    return 0
+  }
+  const files = Number(/^Max open files +(\d+)/m.exec(text)?.[1] ?? 0)
+  return files === 0 ? 0 : Math.max(64, Math.floor((files - filesBesidesConnections) / 2))
 }
 
 function peerTrust(ranges: readonly string[]): EdgeOptions['forward']['isTrustedPeer'] {

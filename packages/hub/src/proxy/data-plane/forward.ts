@@ -10,6 +10,7 @@ import { Exchange } from './http1/exchange.ts'
 import type { ExchangeHooks } from './http1/exchange.ts'
 import type { Fields } from './http1/fields.ts'
 import type { RequestHead } from './http1/request-head.ts'
+import type { RequestLimits } from './limits/request-limits.ts'
 import { createHeadRules, writeRequestHead } from './http1/request-writer.ts'
 import type { HeadRules } from './http1/request-writer.ts'
 
@@ -26,12 +27,14 @@ export interface Forwarder {
   readonly context: EdgeContext
   readonly rules: HeadRules
   readonly hooks: ExchangeHooks
+  readonly limits: RequestLimits
 }
 
 export function createForwarder(
   context: EdgeContext,
-  { pool, tunnels }: Pick<ExchangeHooks, 'pool' | 'tunnels'>,
+  parts: Pick<ExchangeHooks, 'pool' | 'tunnels'> & { readonly limits: RequestLimits },
 ): Forwarder {
+  const { pool, tunnels, limits } = parts
   const { table, options, log } = context
   const hooks: ExchangeHooks = {
     pool,
@@ -44,7 +47,7 @@ export function createForwarder(
       return { code: 503, isHubDown: isHub }
     },
   }
-  return { context, rules: createHeadRules(options), hooks }
+  return { context, rules: createHeadRules(options), hooks, limits }
 }
 
 const healthz: Opened = {
@@ -81,7 +84,7 @@ export function openExchange(
     readonly asker: Asker
   },
 ): Opened {
-  const { context, rules, hooks } = forwarder
+  const { context, rules, hooks, limits } = forwarder
   const { head, fields, peer, asker } = request
   if (head.target === '/_chp_healthz') return healthz
   const isUpgrade = head.upgrade !== ''
@@ -92,12 +95,15 @@ export function openExchange(
   if (typeof found === 'number') return failures[found]
   const { route, target } = found
   const { options } = context
+  const isHub = isHubRoute(route)
+  const verdict = limits.isOff ? undefined : limits.check(request, route, isHub)
+  if (verdict?.kind === 'refused') return { kind: 'answer', answer: verdict.answer }
   const path = upstreamPath(found, options)
   const hasBody = head.bodyLength !== 0
   const exchange = new Exchange(
     {
       route,
-      isHub: isHubRoute(route),
+      isHub,
       target,
       head: writeRequestHead(rules, { head, fields, path, target, peer }),
       isHead: head.method === 'HEAD',
@@ -105,6 +111,7 @@ export function openExchange(
       canRepeat: !hasBody && idempotent.has(head.method),
       isUpgrade,
       isWebSocket: isUpgrade && head.upgrade.toLowerCase() === 'websocket',
+      release: verdict?.release,
     },
     asker,
     hooks,

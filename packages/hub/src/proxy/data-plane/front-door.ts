@@ -3,6 +3,7 @@ import type { Server, Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import type { TLSSocket, TlsOptions } from 'node:tls'
 import { withSharedReads } from './http1/bytes.ts'
+import type { Gate } from './limits/gate.ts'
 import { readProxyHeader } from './proxy-protocol.ts'
 import type { ProxiedPeer } from './proxy-protocol.ts'
 import type { CertificateStore } from './tls/certificate-store.ts'
@@ -23,6 +24,7 @@ export interface FrontDoorOptions {
   /** Every connection begins with a PROXY header, from a peer that is trusted. */
   readonly isProxied: boolean
   readonly isTrustedPeer: (address: string) => boolean
+  readonly gate: Gate
   /**
    * @param peer - who is behind a load balancer; the socket's own peer counts when absent.
    */
@@ -35,7 +37,7 @@ const headerTimeoutMs = 5_000
 
 /** The listener of a port: plain or TLS, with or without the PROXY protocol before it. */
 export function createFrontDoor(options: FrontDoorOptions): Server {
-  const { tls, isProxied, onPlain } = options
+  const { tls, isProxied, onPlain, gate } = options
   if (tls === undefined) {
     if (isProxied) {
       return createProxiedServer(options, (socket, peer) => {
@@ -43,13 +45,27 @@ export function createFrontDoor(options: FrontDoorOptions): Server {
         socket.resume()
       })
     }
-    return createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) =>
-      onPlain(withSharedReads(socket), undefined),
+    return createServer(
+      { allowHalfOpen: true, noDelay: true, pauseOnConnect: true },
+      (accepted) => {
+        const full = gate.isFull()
+        if (full !== 0) return gate.refuse(accepted, full, true)
+        const socket = withSharedReads(accepted)
+        const refusal = gate.enter(socket, addressOf(socket))
+        if (refusal === 0) onPlain(socket, undefined)
+        else gate.refuse(socket, refusal, true)
+      },
     )
   }
   const peers = new Map<string, ProxiedPeer>()
   const server = createTlsFront(tls, (socket) => options.onTls(socket, peers.get(placeOf(socket))))
-  if (!isProxied) return server
+  if (!isProxied) {
+    return createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      const refusal = gate.isFull() || gate.enter(socket, addressOf(socket))
+      if (refusal === 0) server.emit('connection', socket)
+      else gate.refuse(socket, refusal, false)
+    })
+  }
   return createProxiedServer(options, (socket, peer) => {
     if (peer !== undefined) {
       const place = placeOf(socket)
@@ -81,17 +97,23 @@ function createTlsFront(tls: TlsFrontOptions, onSecure: (socket: TLSSocket) => v
 }
 
 function createProxiedServer(
-  options: Pick<FrontDoorOptions, 'isTrustedPeer'>,
+  options: Pick<FrontDoorOptions, 'isTrustedPeer' | 'gate' | 'tls'>,
   onHeader: (socket: Socket, peer: ProxiedPeer | undefined) => void,
 ): Server {
   return createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    const address = (socket.remoteAddress ?? '').replace(/^::ffff:/i, '')
+    const { gate, tls } = options
+    const address = addressOf(socket)
     // Who is not trusted could say to be anybody.
     if (address === '' || !options.isTrustedPeer(address)) {
       socket.destroy()
       return
     }
-    takeHeader(socket, onHeader)
+    if (gate.isFull() !== 0) return gate.refuse(socket, 503, false)
+    takeHeader(socket, (proxied, peer) => {
+      const refusal = gate.enter(proxied, peer?.address ?? address)
+      if (refusal === 0) onHeader(proxied, peer)
+      else gate.refuse(proxied, refusal, tls === undefined)
+    })
   })
 }
 
@@ -118,6 +140,11 @@ function takeHeader(
   }
   socket.on('data', onData).on('error', onError).on('end', onError)
   socket.once('close', () => clearTimeout(timer))
+}
+
+/** Without the prefix of dual-stack listeners; empty for a peer that has left. */
+function addressOf(socket: Socket): string {
+  return (socket.remoteAddress ?? '').replace(/^::ffff:/i, '')
 }
 
 /** Names a connection while it is open. */

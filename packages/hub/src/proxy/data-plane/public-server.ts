@@ -15,6 +15,9 @@ import type { FrontServices } from './http1/front-services.ts'
 import { Deadlines } from './http1/deadlines.ts'
 import { Tunnels } from './http1/tunnel.ts'
 import { UpstreamPool } from './http1/upstream-pool.ts'
+import { Gate } from './limits/gate.ts'
+import { noLimits, RequestLimits } from './limits/request-limits.ts'
+import type { LimitOptions } from './limits/request-limits.ts'
 import { Http2Sessions } from './http2/h2-sessions.ts'
 
 export interface PublicServerOptions {
@@ -34,12 +37,17 @@ export interface PublicServerOptions {
     /** `Strict-Transport-Security: max-age`; 0 says nothing. */
     readonly hstsSeconds: number
   }
+  /** None unless given. */
+  readonly limits?: LimitOptions
+  /** Time over which the pace of bodies is averaged; a minute unless given. */
+  readonly bodyWindowMs?: number
   /** Every connection begins with a PROXY header. */
   readonly isProxied?: boolean
 }
 
 const defaultHeadTimeoutMs = 60_000
 const defaultConnectTimeoutMs = 10_000
+const defaultBodyWindowMs = 60_000
 /** Browsers keep one connection for long; they are told before it is closed. */
 const http2IdleMs = 60_000
 
@@ -69,13 +77,22 @@ export class PublicServer {
       ...(tls === undefined ? {} : { tls }),
     })
     this.#tunnels = new Tunnels(options.webSocketPingMs ?? 0)
-    this.forwarder = createForwarder(context, { pool, tunnels: this.#tunnels })
+    const { isTrustedPeer } = context.options
+    const { limits: limitOptions = noLimits } = options
+    const limits = new RequestLimits(limitOptions, isTrustedPeer)
+    const gate = new Gate({
+      ...limitOptions,
+      isTrustedPeer,
+      openCount: () => this.connectionCount + this.tunnelCount,
+    })
+    this.forwarder = createForwarder(context, { pool, tunnels: this.#tunnels, limits })
     this.#services = this.#createServices()
     this.#sessions = new Http2Sessions(this.#services, { idleMs: http2IdleMs })
     this.listener = createFrontDoor({
       ...(options.tls !== undefined && { tls: options.tls }),
       isProxied: options.isProxied === true,
-      isTrustedPeer: context.options.isTrustedPeer,
+      isTrustedPeer,
+      gate,
       onPlain: (socket, peer) =>
         this.accept(socket, this.#peerAt(peer?.address ?? socket.remoteAddress, false)),
       onTls: (socket, proxied) => {
@@ -137,7 +154,12 @@ export class PublicServer {
   }
 
   #createServices(): FrontServices {
-    const { keepAliveTimeoutMs, headTimeoutMs = defaultHeadTimeoutMs } = this.#options
+    const {
+      keepAliveTimeoutMs,
+      headTimeoutMs = defaultHeadTimeoutMs,
+      bodyWindowMs = defaultBodyWindowMs,
+      limits = noLimits,
+    } = this.#options
     const isDraining = (): boolean => this.#isDraining
     const hstsSeconds = this.#options.tls?.hstsSeconds ?? 0
     const hsts = hstsSeconds === 0 ? {} : { 'strict-transport-security': `max-age=${hstsSeconds}` }
@@ -148,6 +170,12 @@ export class PublicServer {
         .join(''),
       keepAliveTimeoutMs,
       headTimeoutMs,
+      maxBodyBytes: limits.maxBodyBytes,
+      pace: {
+        deadlines: this.#deadlines,
+        bytesPerSecond: limits.minBodyRate,
+        windowMs: bodyWindowMs,
+      },
       get isDraining() {
         return isDraining()
       },
@@ -168,6 +196,7 @@ function sweepIntervalMs(context: EdgeContext, options: PublicServerOptions): nu
   const limits = [
     options.keepAliveTimeoutMs,
     options.headTimeoutMs ?? defaultHeadTimeoutMs,
+    options.bodyWindowMs ?? defaultBodyWindowMs,
     options.connectTimeoutMs ?? defaultConnectTimeoutMs,
     context.options.proxyTimeoutMs,
   ].filter((ms) => ms > 0)

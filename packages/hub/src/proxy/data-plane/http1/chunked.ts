@@ -25,7 +25,13 @@ export interface ChunkedOptions {
   /** Extensions are left out of answers and refused in requests. */
   readonly allowExtensions: boolean
   readonly sink: (bytes: Buffer, from: number, to: number) => void
+  /** Most bytes of data; any number unless given. */
+  readonly maxBytes?: number
 }
+
+/** What {@link ChunkedBody.push} returns for bodies that it does not take. */
+export const notChunked = -1
+export const tooMuchData = -2
 
 /** Not to be sent as trailers: framing, routing, identity. Source: RFC 9110 §6.5.1. */
 const forbiddenTrailers = new Set([
@@ -53,6 +59,7 @@ export class ChunkedBody {
   #state: number = state.size
   #digits = 0
   #size = 0
+  #total = 0
   #extensionBytes = 0
   #trailerText = ''
 
@@ -66,10 +73,11 @@ export class ChunkedBody {
 
   /**
    * Takes bytes from `from` on.
-   * @returns index behind what belongs to the body; -1 when it is malformed.
+   * @returns index behind what belongs to the body, or {@link notChunked}, or {@link tooMuchData}
+   * when a chunk begins that goes past the limit; nothing of that chunk comes out.
    */
   push(chunk: Buffer, from: number): number {
-    const { output, sink } = this.#options
+    const { output, sink, maxBytes = Number.POSITIVE_INFINITY } = this.#options
     const isWire = output === 'wire'
     let keep = from
     let i = from
@@ -106,6 +114,8 @@ export class ChunkedBody {
         case state.sizeLf:
           if (chunk[i] !== 10) return -1
           i += 1
+          this.#total += this.#size
+          if (this.#total > maxBytes) return tooMuchData
           if (this.#size > 0) {
             this.#state = state.data
             if (!isWire) keep = i

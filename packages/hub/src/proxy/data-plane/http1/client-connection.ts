@@ -5,7 +5,8 @@ import { bodyFraming } from './answer-head.ts'
 import type { AnswerHead } from './answer-head.ts'
 import { writeAnswerHead, writeUpgradeHead } from './answer-writer.ts'
 import type { Asker, Peer, ProxyFailure } from './asker.ts'
-import { ChunkedBody } from './chunked.ts'
+import { BodyPace } from '../limits/body-pace.ts'
+import { ChunkedBody, tooMuchData } from './chunked.ts'
 import { nowMs } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
 import { Fields } from './fields.ts'
@@ -77,6 +78,7 @@ export class ClientConnection implements Asker {
   #rewrite: Rewrite | undefined
   #bodyLeft = 0
   #chunks: ChunkedBody | undefined
+  #pace: BodyPace | undefined
   #wants100 = false
   #isBodyPaused = false
   // Of its answer.
@@ -165,9 +167,11 @@ export class ClientConnection implements Asker {
     this.#isBodyPaused = false
     this.#state = head.bodyLength === 0 ? state.answer : state.body
     if (head.bodyLength === chunkedLength) {
+      const { maxBodyBytes } = this.#services
       this.#chunks = new ChunkedBody({
         output: 'wire',
         allowExtensions: false,
+        ...(maxBodyBytes > 0 && { maxBytes: maxBodyBytes }),
         sink: (bytes, from, to) => this.#sendBody(bytes, from, to),
       })
     }
@@ -184,6 +188,9 @@ export class ClientConnection implements Asker {
       case 'exchange':
         this.#exchange = opened.exchange
         this.#rewrite = opened.rewrite
+        if (this.#state === state.body && this.#services.pace.bytesPerSecond > 0) {
+          this.#pace = new BodyPace(this.#services.pace, () => this.#cutBody(408))
+        }
         opened.exchange.start()
         break
       case 'answer':
@@ -199,12 +206,11 @@ export class ClientConnection implements Asker {
   }
 
   #takeBody(chunk: Buffer, from: number): number {
+    this.#pace?.took(chunk.length - from)
     if (this.#chunks !== undefined) {
       const at = this.#chunks.push(chunk, from)
-      if (at === -1) {
-        this.#exchange?.abort()
-        if (this.#hasAnswered) this.#socket.destroy()
-        else this.#refuse(400)
+      if (at < 0) {
+        this.#cutBody(at === tooMuchData ? 413 : 400)
         return chunk.length
       }
       if (this.#chunks.isDone) this.#endBody()
@@ -220,11 +226,26 @@ export class ClientConnection implements Asker {
   #sendBody(bytes: Buffer, from: number, to: number): void {
     if (this.#exchange?.sendBody(bytes, from, to) !== false) return
     this.#isBodyPaused = true
+    this.#pace?.pause()
     this.#socket.pause()
+  }
+
+  /** Gives up a request whose body cannot be taken to its end. */
+  #cutBody(status: number): void {
+    this.#exchange?.abort()
+    this.#exchange = undefined
+    if (this.#hasAnswered) this.#socket.destroy()
+    else this.#refuse(status)
+  }
+
+  #endPace(): void {
+    this.#pace?.end()
+    this.#pace = undefined
   }
 
   #endBody(): void {
     if (this.#state !== state.body) return
+    this.#endPace()
     this.#state = state.answer
     this.#exchange?.endBody()
   }
@@ -244,6 +265,8 @@ export class ClientConnection implements Asker {
 
   answer(head: AnswerHead, answerFields: Fields): void {
     const isHttp10 = this.#request?.isHttp10 === true
+    // Whoever answers a body before its end may want to talk both ways, at any pace.
+    this.#endPace()
     this.#hasAnswered = true
     this.#framing = answerFraming.none
     let framingLine = ''
@@ -321,6 +344,7 @@ export class ClientConnection implements Asker {
 
   resumeBody(): void {
     this.#isBodyPaused = false
+    this.#pace?.resume()
     this.#socket.resume()
   }
 
@@ -402,6 +426,7 @@ export class ClientConnection implements Asker {
 
   /** Ends our side and throws away what still comes, so that the last answer is not lost in a reset. */
   #linger(): void {
+    this.#endPace()
     this.#state = state.closing
     this.#stash = undefined
     this.deadlineMs = nowMs() + lingerMs
@@ -450,6 +475,7 @@ export class ClientConnection implements Asker {
   #release(): void {
     if (this.#state === state.gone) return
     this.#state = state.gone
+    this.#endPace()
     this.#exchange = undefined
     this.#stash = undefined
     this.deadlineMs = 0

@@ -25,6 +25,8 @@ export interface UpstreamRequest {
   readonly canRepeat: boolean
   readonly isUpgrade: boolean
   readonly isWebSocket: boolean
+  /** Called when it has ended, or the tunnel that it began. */
+  readonly release: (() => void) | undefined
 }
 
 /** What all exchanges of a server share. */
@@ -121,7 +123,7 @@ export class Exchange {
   /** The client left: nothing more is called. */
   abort(): void {
     if (this.#isOver) return
-    this.#finish()
+    this.#end()
     this.#connection?.destroy()
   }
 
@@ -161,7 +163,7 @@ export class Exchange {
   onEnd(trailers: string): void {
     // The connection may serve another by now, and may have been paused for this one.
     this.#connection?.socket.resume()
-    this.#finish()
+    this.#end()
     if (this.#status < 300) this.#hooks.onActivity(this.request.route)
     this.asker.end(trailers)
   }
@@ -174,8 +176,8 @@ export class Exchange {
     this.#finish()
     const near = this.asker.upgrade(head, fields)
     const { tunnels, onActivity } = this.#hooks
-    const { route, isWebSocket } = this.request
-    startTunnel(tunnels, { near, far, activity: { route, onActivity }, isWebSocket })
+    const { route, isWebSocket, release } = this.request
+    startTunnel(tunnels, { near, far, activity: { route, onActivity, release }, isWebSocket })
   }
 
   /** @param isIdleReset - the connection had been idle and nothing of an answer came. */
@@ -187,11 +189,16 @@ export class Exchange {
   }
 
   #fail(error: Error): void {
-    this.#finish()
+    this.#end()
     this.#connection?.destroy()
     if (this.#status === 0) {
       this.asker.fail(this.#hooks.onFailure(this, error))
     } else this.asker.cut()
+  }
+
+  #end(): void {
+    this.#finish()
+    this.request.release?.()
   }
 
   #finish(): void {

@@ -1,3 +1,4 @@
+import type { PaceRules } from '../limits/body-pace.ts'
 import type { Asker, Peer, ProxyFailure } from './asker.ts'
 import type { ClientConnection } from './client-connection.ts'
 import type { Exchange } from './exchange.ts'
@@ -9,6 +10,10 @@ import type { RequestHead } from './request-head.ts'
 export interface FrontServices {
   readonly keepAliveTimeoutMs: number
   readonly headTimeoutMs: number
+  /** Most bytes of a request's body; 0 for any number. Those with a length are refused in `open`. */
+  readonly maxBodyBytes: number
+  /** How fast bodies must come. */
+  readonly pace: PaceRules
   /** Takes no more requests on connections that are open. */
   readonly isDraining: boolean
   /** Added to every answer over TLS. */

@@ -70,6 +70,8 @@ export interface TunnelOptions {
 export interface Activity {
   readonly route: Route
   readonly onActivity: (route: Route) => void
+  /** Called when the tunnel has ended. */
+  readonly release: (() => void) | undefined
 }
 
 /** Listeners are shared and find the tunnel here: ten closures for each would cost memory. */
@@ -239,6 +241,7 @@ export function startTunnel(tunnels: Tunnels, options: TunnelOptions): void {
   }
   if (near.destroyed || far.destroyed) {
     tunnels.delete(near)
+    options.activity.release?.()
     near.destroy()
     far.destroy()
     return
@@ -269,6 +272,7 @@ function onError(this: TunnelSocket): void {
 
 function onClose(this: TunnelSocket): void {
   this[group]?.delete(this)
+  this[side]?.activity?.release?.()
   const other = this[side]?.other
   if (other !== undefined) endSoon(other)
 }

@@ -8,10 +8,14 @@ import type { FrontServices } from '../http1/front-services.ts'
 import type { Exchange } from '../http1/exchange.ts'
 import { fieldKind, Fields } from '../http1/fields.ts'
 import type { LocalAnswer } from '../http1/local-answer.ts'
+import { BodyPace } from '../limits/body-pace.ts'
 import { chunkedLength, parseRequestHead } from '../http1/request-head.ts'
 import type { RequestHead } from '../http1/request-head.ts'
 
-export type StreamServices = Pick<FrontServices, 'open' | 'failurePage' | 'tlsAnswerFields'>
+export type StreamServices = Pick<
+  FrontServices,
+  'open' | 'failurePage' | 'tlsAnswerFields' | 'maxBodyBytes' | 'pace'
+>
 
 const fields = new Fields()
 const isPerConnection: ReadonlySet<number> = new Set([
@@ -37,6 +41,8 @@ export class StreamAsker implements Asker {
   #rewrite: ((location: string, status: number) => string) | undefined
   #trailers: OutgoingHttpHeaders = {}
   #isBodyPaused = false
+  #pace: BodyPace | undefined
+  #bodyBytes = 0
 
   constructor(stream: ServerHttp2Stream, services: StreamServices, rawHeaders: readonly string[]) {
     this.#stream = stream
@@ -83,9 +89,17 @@ export class StreamAsker implements Asker {
       return
     }
     const isChunked = head.bodyLength === chunkedLength
+    const { maxBodyBytes, pace } = this.#services
+    if (pace.bytesPerSecond > 0) this.#pace = new BodyPace(pace, () => this.#cutBody(408))
     this.#stream
-      .on('data', (chunk: Buffer) => this.#sendBody(isChunked ? framed(chunk) : chunk))
+      .on('data', (chunk: Buffer) => {
+        this.#pace?.took(chunk.length)
+        this.#bodyBytes += chunk.length
+        if (maxBodyBytes > 0 && this.#bodyBytes > maxBodyBytes) this.#cutBody(413)
+        else this.#sendBody(isChunked ? framed(chunk) : chunk)
+      })
       .on('end', () => {
+        this.#endPace()
         if (isChunked) this.#sendBody(lastChunk)
         this.#exchange?.endBody()
       })
@@ -95,7 +109,23 @@ export class StreamAsker implements Asker {
   #sendBody(chunk: Buffer): void {
     if (this.#exchange?.sendBody(chunk, 0, chunk.length) !== false) return
     this.#isBodyPaused = true
+    this.#pace?.pause()
     this.#stream.pause()
+  }
+
+  /** Gives up a request whose body cannot be taken to its end. */
+  #cutBody(status: number): void {
+    const exchange = this.#exchange
+    this.#exchange = undefined
+    this.#endPace()
+    exchange?.abort()
+    this.#answerLocally({ status, headers: [], body: Buffer.alloc(0) })
+    this.#stream.close(constants.NGHTTP2_NO_ERROR)
+  }
+
+  #endPace(): void {
+    this.#pace?.end()
+    this.#pace = undefined
   }
 
   ready(): void {
@@ -109,6 +139,7 @@ export class StreamAsker implements Asker {
 
   answer(head: AnswerHead, answerFields: Fields): void {
     const stream = this.#stream
+    this.#endPace()
     if (stream.destroyed) return
     const headers = this.#headers(head, answerFields)
     Object.assign(headers, this.#services.tlsAnswerFields)
@@ -152,6 +183,7 @@ export class StreamAsker implements Asker {
 
   resumeBody(): void {
     this.#isBodyPaused = false
+    this.#pace?.resume()
     this.#stream.resume()
   }
 
@@ -190,6 +222,7 @@ export class StreamAsker implements Asker {
   #closed(): void {
     const exchange = this.#exchange
     this.#exchange = undefined
+    this.#endPace()
     exchange?.abort()
   }
 }

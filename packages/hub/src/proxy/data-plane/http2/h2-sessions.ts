@@ -1,4 +1,4 @@
-import { performServerHandshake } from 'node:http2'
+import { constants, performServerHandshake } from 'node:http2'
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
 import { maxHeadBytes } from '../context.ts'
@@ -14,6 +14,10 @@ export interface SessionOptions {
 const maxConcurrentStreams = 100
 /** Megabytes of one connection, headers and bodies that wait included. */
 const maxSessionMemory = 16
+
+/** Requests that a client takes back before their answer, in a window, before it is sent away. */
+const maxTakenBack = 200
+const takenBackWindowMs = 10_000
 
 /** The HTTP/2 connections of a listener. Source: RFC 9113; chosen by ALPN `h2`. */
 export class Http2Sessions {
@@ -45,9 +49,11 @@ export class Http2Sessions {
     this.#sessions.add(session)
     session.on('close', () => this.#sessions.delete(session)).on('error', () => session.destroy())
     session.setTimeout(this.#options.idleMs, () => session.close())
+    const takenBack = new TakenBack(session)
     session.on(
       'stream',
       (stream: ServerHttp2Stream, _headers: object, _flags: number, raw: string[]) => {
+        takenBack.watch(stream)
         new StreamAsker(stream, this.#services, raw).begin(peer, raw)
       },
     )
@@ -62,5 +68,36 @@ export class Http2Sessions {
 
   destroy(): void {
     for (const session of this.#sessions) session.destroy()
+  }
+}
+
+/**
+ * Counts requests that were begun and taken back: each costs the edge and a target more than it costs
+ * the client. Source: CVE-2023-44487.
+ */
+class TakenBack {
+  readonly #session: ServerHttp2Session
+  #count = 0
+  #sinceMs = 0
+
+  constructor(session: ServerHttp2Session) {
+    this.#session = session
+  }
+
+  watch(stream: ServerHttp2Stream): void {
+    stream.once('aborted', () => this.#add())
+  }
+
+  #add(): void {
+    const now = performance.now()
+    if (now - this.#sinceMs > takenBackWindowMs) {
+      this.#count = 0
+      this.#sinceMs = now
+    }
+    this.#count += 1
+    if (this.#count > maxTakenBack) {
+      this.#session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM)
+      this.#session.destroy()
+    }
   }
 }

@@ -1,0 +1,139 @@
+import type { Route } from '../../routing-table.ts'
+import type { Peer } from '../http1/asker.ts'
+import { nowMs } from '../http1/deadlines.ts'
+import type { Fields } from '../http1/fields.ts'
+import type { LocalAnswer } from '../http1/local-answer.ts'
+import { chunkedLength } from '../http1/request-head.ts'
+import type { RequestHead } from '../http1/request-head.ts'
+import { addressKey, clientAddress } from './client-address.ts'
+import { Seats } from './seats.ts'
+import { TokenBuckets } from './token-buckets.ts'
+
+/** Limits of an edge; 0 is none. */
+export interface LimitOptions {
+  readonly maxConnections: number
+  readonly maxConnectionsPerAddress: number
+  readonly maxRequestsPerSecondPerAddress: number
+  /** Of a user's routes together, or of a route that is no user's. The hub's has none. */
+  readonly maxRequestsPerSecondPerRoute: number
+  /** So many seconds' worth of requests may come at once. */
+  readonly burstSeconds: number
+  /** Requests and tunnels under way, of the same. */
+  readonly maxConcurrentPerRoute: number
+  readonly maxBodyBytes: number
+  /** Bytes a second of request bodies, averaged. */
+  readonly minBodyRate: number
+}
+
+export const noLimits: LimitOptions = {
+  maxConnections: 0,
+  maxConnectionsPerAddress: 0,
+  maxRequestsPerSecondPerAddress: 0,
+  maxRequestsPerSecondPerRoute: 0,
+  burstSeconds: 5,
+  maxConcurrentPerRoute: 0,
+  maxBodyBytes: 0,
+  minBodyRate: 0,
+}
+
+export type Verdict =
+  | { readonly kind: 'refused'; readonly answer: LocalAnswer }
+  /** To be called once, when the request or its tunnel has ended. */
+  | { readonly kind: 'passed'; readonly release: (() => void) | undefined }
+
+const passed: Verdict = { kind: 'passed', release: undefined }
+
+/** What a request must pass before its target is asked. */
+export class RequestLimits {
+  /** Nothing is limited. */
+  readonly isOff: boolean
+  readonly #maxBodyBytes: number
+  readonly #isTrustedPeer: (address: string) => boolean
+  readonly #addressRate: TokenBuckets | undefined
+  readonly #routeRate: TokenBuckets | undefined
+  readonly #addressSeats: Seats | undefined
+  readonly #routeSeats: Seats | undefined
+
+  constructor(options: LimitOptions, isTrustedPeer: (address: string) => boolean) {
+    const { burstSeconds } = options
+    const rate = (perSecond: number): TokenBuckets | undefined =>
+      perSecond > 0 ? new TokenBuckets(perSecond, burstSeconds) : undefined
+    const seats = (limit: number): Seats | undefined => (limit > 0 ? new Seats(limit) : undefined)
+    this.#maxBodyBytes = options.maxBodyBytes
+    this.#isTrustedPeer = isTrustedPeer
+    this.#addressRate = rate(options.maxRequestsPerSecondPerAddress)
+    this.#routeRate = rate(options.maxRequestsPerSecondPerRoute)
+    this.#addressSeats = seats(options.maxConnectionsPerAddress)
+    this.#routeSeats = seats(options.maxConcurrentPerRoute)
+    this.isOff =
+      options.maxBodyBytes === 0 &&
+      !this.#addressRate &&
+      !this.#routeRate &&
+      !this.#addressSeats &&
+      !this.#routeSeats
+  }
+
+  /** @param isHub - the route leads to the hub, which everybody shares. */
+  check(
+    request: { readonly head: RequestHead; readonly fields: Fields; readonly peer: Peer },
+    route: Route,
+    isHub: boolean,
+  ): Verdict {
+    const { head, fields, peer } = request
+    if (this.#maxBodyBytes > 0 && head.bodyLength !== chunkedLength) {
+      if (head.bodyLength > this.#maxBodyBytes) return refused(413)
+    }
+    const address = clientAddress(peer, fields, this.#isTrustedPeer)
+    const client = address === undefined ? undefined : addressKey(address)
+    const user = isHub ? undefined : userOf(route)
+    const wait = this.#waitMs(client, user)
+    if (wait > 0) return refused(429, wait)
+    // Connections of an address are counted where they come in, but for those of proxies.
+    return this.#takeSeats(peer.isTrusted ? client : undefined, user)
+  }
+
+  #waitMs(client: string | undefined, user: string | undefined): number {
+    const now = nowMs()
+    const ofClient = client === undefined ? 0 : (this.#addressRate?.take(client, now) ?? 0)
+    if (ofClient > 0) return ofClient
+    return user === undefined ? 0 : (this.#routeRate?.take(user, now) ?? 0)
+  }
+
+  #takeSeats(client: string | undefined, user: string | undefined): Verdict {
+    const ofClient = client === undefined ? undefined : this.#addressSeats
+    const ofUser = user === undefined ? undefined : this.#routeSeats
+    if (ofClient === undefined && ofUser === undefined) return passed
+    if (ofClient?.take(client ?? '') === false) return refused(429)
+    if (ofUser?.take(user ?? '') === false) {
+      ofClient?.release(client ?? '')
+      return refused(503)
+    }
+    let isReleased = false
+    const release = (): void => {
+      if (isReleased) return
+      isReleased = true
+      ofClient?.release(client ?? '')
+      ofUser?.release(user ?? '')
+    }
+    return { kind: 'passed', release }
+  }
+}
+
+/** A user's servers share their limits; names begin in a way that no path does. */
+function userOf({ entry, path }: Route): string {
+  const user = entry.data['user']
+  return typeof user === 'string' && user !== '' ? `user ${user}` : path
+}
+
+const texts = {
+  413: 'The body of the request is too large.\n',
+  429: 'Too many requests. Try again shortly.\n',
+  503: 'Too many requests at a time. Try again shortly.\n',
+} as const
+
+function refused(status: 413 | 429 | 503, waitMs = 1000): Verdict {
+  const type = ['Content-Type', 'text/plain; charset=utf-8'] as const
+  const retry = ['Retry-After', String(Math.ceil(waitMs / 1000))] as const
+  const headers = status === 413 ? [type] : [retry, type]
+  return { kind: 'refused', answer: { status, headers, body: Buffer.from(texts[status]) } }
+}
