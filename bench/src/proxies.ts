@@ -141,6 +141,7 @@ export async function startHaproxy(backend: Backend): Promise<ProxyPeer | undefi
     `
 global
   nbthread 1
+  maxconn 8000
 defaults
   mode http
   timeout client 1m
