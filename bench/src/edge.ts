@@ -49,13 +49,16 @@ export async function runEdgeBench(wanted: readonly string[]): Promise<void> {
   if (isWanted('P12')) await withPeers(await startStreamBackend(), printIdle)
 }
 
+/** With the flags it has by itself. */
+const startOrrery = (): Promise<ProxyPeer> => startOrreryEdge()
+
 async function withPeers(
   backend: Backend,
   use: (peers: readonly ProxyPeer[], backend: Backend) => Promise<void>,
 ): Promise<void> {
   const peers: ProxyPeer[] = []
   try {
-    for (const start of [startOrreryEdge, startChp, startNginx, startHaproxy, startPipe]) {
+    for (const start of [startOrrery, startChp, startNginx, startHaproxy, startPipe]) {
       const peer = await start(backend)
       if (peer === undefined)
         print(`${start.name.replace('start', '')} is not on the PATH: left out\n`)

@@ -27,6 +27,8 @@ export interface ProxyPeer {
   readonly apiPort: number | undefined
   /** User and system time so far, in seconds, of the processes that serve. */
   cpuSeconds(): number
+  /** Files and sockets that the processes that serve have open. */
+  openFiles(): number
   /** Resident memory of the processes that serve. */
   memoryBytes(): number
   stop(): Promise<void>
@@ -75,9 +77,10 @@ export async function startStreamBackend(): Promise<Backend> {
   return { url: `http://127.0.0.1:${port}`, name: 'Node', stop: () => end(child) }
 }
 
-export async function startOrreryEdge(): Promise<ProxyPeer> {
+/** @param flags - further ones of `orrery edge`. */
+export async function startOrreryEdge(flags: readonly string[] = []): Promise<ProxyPeer> {
   const main = join(root, 'packages/hub/src/main.ts')
-  return startRouted('Orrery edge', ['--disable-warning=ExperimentalWarning', main, 'edge'])
+  return startRouted('Orrery edge', ['--disable-warning=ExperimentalWarning', main, 'edge'], flags)
 }
 
 /** configurable-http-proxy of this workspace. */
@@ -90,7 +93,11 @@ export async function startChp(): Promise<ProxyPeer | undefined> {
   return program === undefined ? undefined : startRouted('configurable-http-proxy', [program])
 }
 
-async function startRouted(name: string, args: readonly string[]): Promise<ProxyPeer> {
+async function startRouted(
+  name: string,
+  args: readonly string[],
+  flags: readonly string[] = [],
+): Promise<ProxyPeer> {
   const [port, apiPort] = [await freePort(), await freePort()]
   const listen = [
     '--ip',
@@ -102,7 +109,13 @@ async function startRouted(name: string, args: readonly string[]): Promise<Proxy
     '--api-port',
     apiPort,
   ]
-  const child = start(process.execPath, [...args, ...listen.map(String), '--log-level', 'error'])
+  const child = start(process.execPath, [
+    ...args,
+    ...listen.map(String),
+    '--log-level',
+    'error',
+    ...flags,
+  ])
   await untilAccepting(child, apiPort)
   await untilAccepting(child, port)
   return peer(name, port, child, { apiPort })
@@ -175,23 +188,42 @@ export async function startPipe(backend: Backend): Promise<ProxyPeer> {
 
 /** Adds a route; resolves once it is answered for. */
 export function addRoute(peerOf: ProxyPeer, path: string, target: string): Promise<void> {
+  return changeRoute(peerOf, path, {
+    method: 'POST',
+    body: JSON.stringify({ target }),
+    wanted: 201,
+  })
+}
+
+export function deleteRoute(peerOf: ProxyPeer, path: string): Promise<void> {
+  return changeRoute(peerOf, path, { method: 'DELETE', body: '', wanted: 204 })
+}
+
+function changeRoute(
+  peerOf: ProxyPeer,
+  path: string,
+  change: { readonly method: string; readonly body: string; readonly wanted: number },
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const sent = request(
       {
         host: '127.0.0.1',
         port: peerOf.apiPort,
         path: `/api/routes${path}`,
-        method: 'POST',
+        method: change.method,
         headers: { Authorization: `token ${token}` },
       },
       (answer) => {
         answer.resume()
-        if (answer.statusCode === 201) resolve()
-        else reject(new Error(`adding a route to ${peerOf.name} gave ${answer.statusCode}`))
+        if (answer.statusCode === change.wanted) resolve()
+        else
+          reject(
+            new Error(`${change.method} of a route of ${peerOf.name} gave ${answer.statusCode}`),
+          )
       },
     )
     sent.once('error', reject)
-    sent.end(JSON.stringify({ target }))
+    sent.end(change.body)
   })
 }
 
@@ -250,6 +282,7 @@ function peer(
     apiPort: options.apiPort,
     cpuSeconds: () => sum(cpuSecondsOf),
     memoryBytes: () => sum(memoryOf),
+    openFiles: () => sum((one) => readdirSync(`/proc/${one}/fd`).length),
     stop: () => end(child, options.folder),
   }
 }
