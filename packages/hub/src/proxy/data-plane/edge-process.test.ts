@@ -110,7 +110,7 @@ test('a damaged file does not stop the start', async () => {
 
 test.each([
   [['--ssl-key', 'k'], 'come in pairs'],
-  [['--ssl-key', '/no/key', '--ssl-cert', '/no/cert'], '/no/key cannot be read'],
+  [['--ssl-key', '/no/key', '--ssl-cert', '/no/cert'], 'cannot be read'],
   [['--ssl-protocol', 'SSLv3'], 'TLSv1_2 or TLSv1_3'],
   [['--redirect-port', '1'], 'needs HTTPS'],
   [['--acme-domain', 'hub.test'], 'needs --redirect-port'],
