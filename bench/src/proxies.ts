@@ -80,7 +80,8 @@ export async function startStreamBackend(): Promise<Backend> {
 /** @param flags - further ones of `orrery edge`. */
 export async function startOrreryEdge(flags: readonly string[] = []): Promise<ProxyPeer> {
   const main = join(root, 'packages/hub/src/main.ts')
-  return startRouted('Orrery edge', ['--disable-warning=ExperimentalWarning', main, 'edge'], flags)
+  const args = ['--disable-warning=ExperimentalWarning', main, 'edge', '--workers', '1']
+  return startRouted('Orrery edge', args, flags)
 }
 
 /** configurable-http-proxy of this workspace. */

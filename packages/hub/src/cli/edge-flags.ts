@@ -196,6 +196,21 @@ export const edgeFlags = {
     value: 'MS',
     help: 'time for requests to finish when told to stop',
   },
+  'drain-websockets': {
+    type: 'string',
+    default: '10000',
+    value: 'MS',
+    help: 'time for WebSockets on SIGTERM; SIGINT gives none',
+  },
+  workers: {
+    type: 'string',
+    value: 'N',
+    help: 'threads that forward; one per core, 1 is the main thread alone',
+  },
+  successor: {
+    ...isSwitch,
+    help: 'listen beside the edge that has the ports and is about to end',
+  },
   ...tlsFlags,
   ...limitFlags,
   'proxy-protocol': { ...isSwitch, help: 'connections begin with a PROXY header (1 or 2)' },

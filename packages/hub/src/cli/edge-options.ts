@@ -1,19 +1,26 @@
 import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import type { EdgeLog, LogLevel } from '../proxy/data-plane/context.ts'
-import type { EdgeOptions, Listen } from '../proxy/data-plane/edge.ts'
+import type { EdgeOptions } from '../proxy/data-plane/edge.ts'
+import type { Listen } from '../proxy/data-plane/listen.ts'
 import { createPeerTrust, defaultTrustedProxies } from '../proxy/data-plane/peer-trust.ts'
 import type { LimitOptions } from '../proxy/data-plane/limits/request-limits.ts'
 import type { ProtocolFlags, PublicTlsFlags, TlsFlags } from '../proxy/data-plane/tls/tls-setup.ts'
 import { messageOf } from '../domain/errors.ts'
 import { type EdgeFlagValues, readEdgeFlags, UsageError } from './edge-flags.ts'
 
+const maxWorkers = 256
 const logLevels = ['debug', 'info', 'warn', 'error'] as const satisfies readonly LogLevel[]
 
+export interface EdgeCommand {
+  readonly options: EdgeOptions
+  readonly drainMs: number
+  readonly webSocketsMs: number
+  readonly pidPath?: string
+}
+
 /** Reads the command line. Throws an error whose message is for people. */
-export function parseEdgeFlags(
-  argv: readonly string[],
-  env: NodeJS.ProcessEnv,
-): { readonly options: EdgeOptions; readonly drainMs: number; readonly pidPath?: string } {
+export function parseEdgeFlags(argv: readonly string[], env: NodeJS.ProcessEnv): EdgeCommand {
   const values = readEdgeFlags(argv)
   checkCombinations(values)
   const port = wholeNumber('port', values.port ?? '8000', 65_535)
@@ -40,11 +47,16 @@ export function parseEdgeFlags(
       autoRewrite: values['auto-rewrite'],
       customHeaders: values['custom-header'].map(parseHeader),
       proxyTimeoutMs: wholeNumber('proxy-timeout', values['proxy-timeout']),
-      isTrustedPeer: peerTrust(values['trusted-proxy']),
       ...optional('protocolRewrite', values['protocol-rewrite']),
       ...optional('errorTarget', errorTarget && urlFlag('error-target', errorTarget)),
       ...optional('errorPath', values['error-path']),
     },
+    trustedProxies: trustedProxies(values['trusted-proxy']),
+    workers:
+      values.workers === undefined
+        ? defaultWorkers(values)
+        : wholeNumber('workers', values.workers, maxWorkers),
+    isSuccessor: values.successor,
     publicListen: listenAt(values.socket, { ip: address(values.ip), port }),
     apiListen: listenAt(values['api-socket'], { ip: address(values['api-ip']), port: apiPort }),
     isProxied: values['proxy-protocol'],
@@ -62,7 +74,8 @@ export function parseEdgeFlags(
     ...optional('snapshotFile', values['snapshot-file']),
   }
   const drainMs = wholeNumber('drain-timeout', values['drain-timeout'])
-  return { options, drainMs, ...optional('pidPath', values['pid-file']) }
+  const webSocketsMs = wholeNumber('drain-websockets', values['drain-websockets'])
+  return { options, drainMs, webSocketsMs, ...optional('pidPath', values['pid-file']) }
 }
 
 function limitsOf(values: EdgeFlagValues): LimitOptions {
@@ -81,6 +94,18 @@ function limitsOf(values: EdgeFlagValues): LimitOptions {
     maxBodyBytes: wholeNumber('max-body-size', values['max-body-size'], Number.MAX_SAFE_INTEGER),
     minBodyRate: number('min-body-rate'),
   }
+}
+
+/** What is counted for a client or user is exact in one thread only. */
+function defaultWorkers(values: EdgeFlagValues): number {
+  const limits = limitsOf(values)
+  const counted = [
+    limits.maxConnectionsPerAddress,
+    limits.maxRequestsPerSecondPerAddress,
+    limits.maxRequestsPerSecondPerRoute,
+    limits.maxConcurrentPerRoute,
+  ]
+  return counted.some((limit) => limit > 0) ? 1 : availableParallelism()
 }
 
 type LimitFlag =
@@ -105,10 +130,12 @@ function defaultMaxConnections(): number {
   return files === 0 ? 0 : Math.max(64, Math.floor((files - filesBesidesConnections) / 2))
 }
 
-function peerTrust(ranges: readonly string[]): EdgeOptions['forward']['isTrustedPeer'] {
+function trustedProxies(ranges: readonly string[]): readonly string[] {
   const wanted = ranges.length === 0 ? defaultTrustedProxies : ranges
+  const trusted = wanted.filter((range) => range !== 'none')
   try {
-    return createPeerTrust(wanted.filter((range) => range !== 'none'))
+    createPeerTrust(trusted)
+    return trusted
   } catch (error) {
     throw new UsageError(`--trusted-proxy: ${messageOf(error)}`)
   }

@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { startEdge } from '../proxy/data-plane/edge.ts'
 import { orreryVersion } from '../util/version.ts'
 import { edgeHelp, readEdgeFlags } from './edge-flags.ts'
@@ -19,7 +19,7 @@ export async function runEdge(argv: string[], env: NodeJS.ProcessEnv): Promise<v
       process.stdout.write(information, () => process.exit(0))
       return
     }
-    const { options, drainMs, pidPath } = parseEdgeFlags(argv, env)
+    const { options, drainMs, webSocketsMs, pidPath } = parseEdgeFlags(argv, env)
     const edge = await startEdge(options)
     if (pidPath !== undefined) writeFileSync(pidPath, String(process.pid))
     pidFile = pidPath
@@ -29,11 +29,11 @@ export async function runEdge(argv: string[], env: NodeJS.ProcessEnv): Promise<v
     if (options.token === '')
       options.log('warn', 'CONFIGPROXY_AUTH_TOKEN is not set: the API is open')
     let isStopping = false
-    const stop = (): void => {
+    const stop = (signal: NodeJS.Signals): void => {
       if (isStopping) return process.exit(2)
       isStopping = true
-      if (pidFile !== undefined) rmSync(pidFile, { force: true })
-      edge.close(drainMs).then(
+      if (pidFile !== undefined) removePidFile(pidFile)
+      edge.close(drainMs, signal === 'SIGTERM' ? webSocketsMs : 0).then(
         () => process.exit(2),
         () => process.exit(2),
       )
@@ -42,6 +42,15 @@ export async function runEdge(argv: string[], env: NodeJS.ProcessEnv): Promise<v
   } catch (error) {
     process.stderr.write(`orrery edge: ${explain(error)}\n`)
     process.exit(1)
+  }
+}
+
+/** A successor may have written its own by now. */
+function removePidFile(path: string): void {
+  try {
+    if (readFileSync(path, 'utf8') === String(process.pid)) rmSync(path)
+  } catch {
+    // Somebody else removed it.
   }
 }
 

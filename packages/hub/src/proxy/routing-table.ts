@@ -44,6 +44,17 @@ export interface NewRoute {
 /** A route as one owner made it, for listings and the file kept on disk. */
 export type OwnedRoute = NewRoute
 
+/** What happened to the table; applied in order to another one, it makes that equal. */
+export type RouteChange =
+  | { readonly kind: 'set'; readonly route: NewRoute }
+  | { readonly kind: 'delete'; readonly path: string; readonly owner: RouteOwner }
+
+export interface RoutingTableOptions {
+  readonly onChange?: (change: RouteChange) => void
+  /** Remember which routes were used, for {@link RoutingTable.takeTouched}. */
+  readonly tracksActivity?: boolean
+}
+
 interface Node {
   readonly children: Map<string, Node>
   route?: MutableRoute
@@ -88,6 +99,13 @@ class MutableRoute implements Route {
 export class RoutingTable {
   readonly #root: Node = { children: new Map() }
   readonly #routes = new Map<string, MutableRoute>()
+  readonly #onChange: ((change: RouteChange) => void) | undefined
+  readonly #touched: Set<MutableRoute> | undefined
+
+  constructor(options: RoutingTableOptions = {}) {
+    this.#onChange = options.onChange
+    this.#touched = options.tracksActivity === true ? new Set() : undefined
+  }
 
   get size(): number {
     return this.#routes.size
@@ -104,6 +122,7 @@ export class RoutingTable {
     }
     known.put(owner, { targetUrl, target: findTarget(targetUrl), data })
     known.lastActivityMs = Math.max(known.lastActivityMs, route.lastActivityMs)
+    this.#onChange?.({ kind: 'set', route })
   }
 
   /** Removes an owner's entry; false when there was none. */
@@ -115,6 +134,7 @@ export class RoutingTable {
       this.#routes.delete(path)
       prune(this.#root, splitPath(path))
     }
+    this.#onChange?.({ kind: 'delete', path, owner })
     return true
   }
 
@@ -179,7 +199,16 @@ export class RoutingTable {
     // One that was deleted and made again goes on under its path.
     const known =
       route instanceof MutableRoute && !route.isGone ? route : this.#routes.get(route.path)
-    if (known !== undefined && known.lastActivityMs < nowMs) known.lastActivityMs = nowMs
+    if (known === undefined || known.lastActivityMs >= nowMs) return
+    known.lastActivityMs = nowMs
+    this.#touched?.add(known)
+  }
+
+  /** Routes used since the last call, with the instant of the last use. */
+  takeTouched(): [path: string, lastActivityMs: number][] {
+    const touched = [...(this.#touched ?? [])]
+    this.#touched?.clear()
+    return touched.map(({ path, lastActivityMs }) => [path, lastActivityMs])
   }
 
   #plant(route: MutableRoute): void {

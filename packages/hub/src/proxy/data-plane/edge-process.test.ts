@@ -55,7 +55,7 @@ test('killed at any moment of a burst of changes, its file holds all changes up 
   const hub = await fakeHub(
     (): EdgeMessage => ({ type: 'snapshot', epoch: 'e', seq, routes: routesAt(seq) }),
   )
-  const args = ['--hub-url', hub.url, '--snapshot-file', file]
+  const args = ['--hub-url', hub.url, '--snapshot-file', file, '--workers', '1']
   const seen = new Set<number>()
   for (let round = 0; round < rounds; round += 1) {
     const { child } = await startProcess(dir, args)

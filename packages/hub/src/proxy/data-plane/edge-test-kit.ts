@@ -13,8 +13,6 @@ import { formatEdgeMessage } from '../edge-protocol.ts'
 import type { EdgeMessage } from '../edge-protocol.ts'
 import { startEdge } from './edge.ts'
 import type { Edge, EdgeOptions } from './edge.ts'
-import type { ForwardOptions } from './context.ts'
-import { createPeerTrust, defaultTrustedProxies } from './peer-trust.ts'
 
 /** Run after each test, last one first. */
 export const cleanups: (() => unknown)[] = []
@@ -25,7 +23,7 @@ afterEach(async () => {
 export const deadTarget = 'http://127.0.0.1:9'
 export const patience = { timeout: 5000 }
 
-export const baseForward: ForwardOptions = {
+export const baseForward: EdgeOptions['forward'] = {
   hostRouting: false,
   xForward: true,
   prependPath: true,
@@ -34,7 +32,6 @@ export const baseForward: ForwardOptions = {
   autoRewrite: false,
   customHeaders: [],
   proxyTimeoutMs: 0,
-  isTrustedPeer: createPeerTrust(defaultTrustedProxies),
 }
 
 /** A server on loopback that ends with the test. */

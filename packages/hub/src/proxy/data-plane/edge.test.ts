@@ -25,7 +25,7 @@ import {
   temporaryFolder,
   upgrade,
 } from './edge-test-kit.ts'
-import type { Edge } from './edge.ts'
+import type { Edge, EdgeOptions } from './edge.ts'
 import { createPeerTrust } from './peer-trust.ts'
 
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0
@@ -232,9 +232,9 @@ describe('forwarding', () => {
     'x-forwarded-port': host.split(':')[1],
   })
   /** The headers with which a target gets a request, those of identity only. */
-  async function identityAt(options: Partial<typeof baseForward>): Promise<[Edge, object]> {
+  async function identityAt(options: Partial<EdgeOptions>): Promise<[Edge, object]> {
     const target = await serve((req, res) => void res.end(JSON.stringify(req.headers)))
-    const e = await edge({ forward: { ...baseForward, ...options } })
+    const e = await edge(options)
     await addRoute(e, '/', target.url)
     const headers = (await (await ask(e, '/', { headers: forged })).json()) as object
     const names = /^(x-forwarded-.*|x-real-ip|x-scheme|forwarded)$/
@@ -244,13 +244,13 @@ describe('forwarding', () => {
   test.each([[[]], [['192.0.2.0/24', '::1']]])(
     'with %j as trusted proxies, what another peer says of the client is replaced',
     async (ranges) => {
-      const [e, headers] = await identityAt({ isTrustedPeer: createPeerTrust(ranges) })
+      const [e, headers] = await identityAt({ trustedProxies: ranges })
       expect(headers).toEqual(own(`127.0.0.1:${e.port}`))
     },
   )
 
   test('what a trusted proxy says of the client is kept', async () => {
-    const [, headers] = await identityAt({ isTrustedPeer: createPeerTrust(['127.0.0.1/32']) })
+    const [, headers] = await identityAt({ trustedProxies: ['127.0.0.1/32'] })
     expect(headers).toMatchObject({
       'x-forwarded-for': '1.2.3.4,127.0.0.1',
       'x-forwarded-proto': 'https,http',
@@ -262,7 +262,8 @@ describe('forwarding', () => {
   })
 
   test('without forwarding headers of our own, those of the client pass as they are', async () => {
-    const [, headers] = await identityAt({ xForward: false, isTrustedPeer: () => false })
+    const forward = { ...baseForward, xForward: false }
+    const [, headers] = await identityAt({ forward, trustedProxies: [] })
     expect(headers).toEqual(
       Object.fromEntries(
         Object.entries(forged).map(([name, value]) => [name.toLowerCase(), value]),

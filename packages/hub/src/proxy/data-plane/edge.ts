@@ -1,26 +1,19 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { lstat, rm } from 'node:fs/promises'
-import { connect } from 'node:net'
-import type { AddressInfo, Server } from 'node:net'
+import type { RouteChange } from '../routing-table.ts'
 import { RoutingTable } from '../routing-table.ts'
-import type { EdgeLog, ForwardOptions } from './context.ts'
-import { PublicServer } from './public-server.ts'
+import type { EdgeContext, EdgeLog } from './context.ts'
+import { type Front, type FrontSettings, openFront } from './front.ts'
+import { canSharePorts, ensureFree, type Listen, listen } from './listen.ts'
+import { createPeerTrust, defaultTrustedProxies } from './peer-trust.ts'
 import type { PublicServerOptions } from './public-server.ts'
 import { createRestApi } from './rest-api.ts'
 import { SnapshotWriter, loadSnapshotFile } from './snapshot-file.ts'
 import type { Position } from './snapshot-file.ts'
 import { HubSubscription } from './subscription.ts'
-import { openPublicTls, readTls } from './tls/tls-setup.ts'
+import { openTlsHelpers, readTls } from './tls/tls-setup.ts'
 import type { ProtocolFlags, PublicTlsFlags, TlsFlags } from './tls/tls-setup.ts'
-
-export interface Listen {
-  /** `undefined` is all interfaces. */
-  readonly ip: string | undefined
-  readonly port: number
-  /** A Unix socket in place of both. */
-  readonly socketPath?: string
-}
+import { WorkerPool } from './workers/worker-pool.ts'
 
 export interface EdgeOptions extends Omit<PublicServerOptions, 'tls' | 'upstreamTls'> {
   readonly tls?: PublicTlsFlags
@@ -28,9 +21,15 @@ export interface EdgeOptions extends Omit<PublicServerOptions, 'tls' | 'upstream
   /** For https targets. */
   readonly clientTls?: TlsFlags
   readonly protocol?: ProtocolFlags
-  readonly forward: ForwardOptions
+  readonly forward: FrontSettings['forward']
+  /** Private ranges unless given. */
+  readonly trustedProxies?: readonly string[]
   readonly publicListen: Listen
   readonly apiListen: Listen
+  /** Threads that forward; below two the main thread does, as where a port cannot be shared. */
+  readonly workers?: number
+  /** Listens beside another edge on the same ports, which is about to end. */
+  readonly isSuccessor?: boolean
   /** For the REST API and for the hub; empty leaves the REST API open. */
   readonly token: string
   readonly defaultTarget?: string
@@ -47,15 +46,20 @@ export interface Edge {
   readonly apiPort: number
   /** Port of the redirect to HTTPS, if there is one. */
   readonly redirectPort: number | undefined
-  /** Stops accepting, lets requests finish within `drainMs`, then closes what is left. */
-  close(drainMs: number): Promise<void>
+  /**
+   * Stops accepting, lets requests finish within `drainMs` and tunnels within `webSocketsMs`, none
+   * of their own unless given, then closes what is left.
+   */
+  close(drainMs: number, webSocketsMs?: number): Promise<void>
 }
 
 /** Starts the data plane. Rejects with the listener's error when an address cannot be bound. */
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { log, snapshotFile } = options
   const edgeId = randomUUID()
-  const table = new RoutingTable()
+  const isShared = await canSharePorts()
+  let pool: WorkerPool | undefined
+  const table = new RoutingTable({ onChange: (change: RouteChange) => pool?.changed(change) })
   const position = await restore(table, options)
   let subscription: HubSubscription | undefined
   const writer =
@@ -67,52 +71,101 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
           position: () => subscription?.position,
           log,
         })
-  const onChange = (): void => writer?.schedule()
-  const context = { table, options: options.forward, log }
-  const { tls, apiTls, clientTls, protocol = { settings: {} }, ...fronting } = options
-  const publicTls = tls && (await openPublicTls(tls, log))
-  const front = new PublicServer(context, {
-    ...fronting,
-    ...(publicTls !== undefined && { tls: publicTls.front }),
-    ...(clientTls !== undefined && { upstreamTls: await readTls(clientTls, protocol) }),
-  })
-  const api = createRestApi(context, {
-    token: options.token,
-    onChange,
-    ...(apiTls !== undefined && { tls: await readTls(apiTls, protocol) }),
-  })
-  const closeFront = async (drainMs: number): Promise<void> => {
-    await front.close(drainMs)
-    await publicTls?.close()
+  let front: Front | undefined
+  const helpers =
+    options.tls && (await openTlsHelpers(options.tls, log, () => front?.reloadCertificates()))
+  const closeFront = async (requestsMs: number, webSocketsMs: number): Promise<void> => {
+    await front?.close({ requestsMs, webSocketsMs })
+    await helpers?.close()
   }
-  let port: number
-  let apiPort: number
   try {
-    port = await listen(front.listener, options.publicListen)
-    apiPort = await listen(api, options.apiListen)
+    const settings = frontSettings(options, helpers?.frontFlags)
+    const { workers = 1, publicListen } = options
+    if (workers > 1 && isShared && publicListen.socketPath === undefined) {
+      const shares = { ...settings, server: shareOf(settings.server, workers) }
+      pool = new WorkerPool({ count: workers, settings: shares, table: () => table, log })
+      front = pool
+    } else front = await openFront(settings, { table, log })
+    const changes = {
+      onChange: (): void => writer?.schedule(),
+      applied: front.applied.bind(front),
+      freshen: front.freshen.bind(front),
+    }
+    const api = createRestApi(restContext(table, options), {
+      token: options.token,
+      ...changes,
+      ...(options.apiTls !== undefined && {
+        tls: await readTls(options.apiTls, options.protocol ?? { settings: {} }),
+      }),
+    })
+    const open = async (at: Listen): Promise<Listen> => {
+      if (options.isSuccessor !== true) await ensureFree(at)
+      return { ...at, isShared }
+    }
+    const port = await front.listen(await open(publicListen))
+    const apiPort = await listen(api, await open(options.apiListen))
+    if (options.hubUrls.length > 0) {
+      subscription = new HubSubscription({ ...options, edgeId, table, position, ...changes })
+      subscription.start()
+    }
+    return {
+      edgeId,
+      port,
+      apiPort,
+      redirectPort: helpers?.redirectPort,
+      async close(drainMs, webSocketsMs = 0) {
+        const closed = once(api, 'close')
+        api.close()
+        api.closeAllConnections()
+        // The file is the successor's from here on.
+        await writer?.close()
+        await closeFront(drainMs, webSocketsMs)
+        await closed
+        await subscription?.close()
+      },
+    }
   } catch (error) {
-    await closeFront(0)
+    await closeFront(0, 0)
     throw error
   }
-  if (options.hubUrls.length > 0) {
-    subscription = new HubSubscription({ ...options, edgeId, table, position, onChange })
-    subscription.start()
-  }
+}
+
+/** What one of several workers may take of a limit that protects the process. */
+function shareOf(server: FrontSettings['server'], count: number): FrontSettings['server'] {
+  const { limits } = server
+  if (limits === undefined) return server
   return {
-    edgeId,
-    port,
-    apiPort,
-    redirectPort: publicTls?.redirectPort,
-    async close(drainMs) {
-      const closed = once(api, 'close')
-      api.close()
-      api.closeAllConnections()
-      await closeFront(drainMs)
-      await closed
-      await subscription?.close()
-      await writer?.close()
-    },
+    ...server,
+    limits: { ...limits, maxConnections: Math.ceil(limits.maxConnections / count) },
   }
+}
+
+function frontSettings(options: EdgeOptions, tls: FrontSettings['tls']): FrontSettings {
+  const { forward, trustedProxies = defaultTrustedProxies, clientTls } = options
+  const { keepAliveTimeoutMs, timeoutMs, headTimeoutMs, connectTimeoutMs, isProxied } = options
+  const { limits, webSocketPingMs, bodyWindowMs } = options
+  return {
+    forward,
+    trustedProxies,
+    server: {
+      keepAliveTimeoutMs,
+      timeoutMs,
+      ...(headTimeoutMs !== undefined && { headTimeoutMs }),
+      ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
+      ...(isProxied !== undefined && { isProxied }),
+      ...(limits !== undefined && { limits }),
+      ...(webSocketPingMs !== undefined && { webSocketPingMs }),
+      ...(bodyWindowMs !== undefined && { bodyWindowMs }),
+    },
+    protocol: options.protocol ?? { settings: {} },
+    ...(tls !== undefined && { tls }),
+    ...(clientTls !== undefined && { clientTls }),
+  }
+}
+
+function restContext(table: RoutingTable, options: EdgeOptions): EdgeContext {
+  const { forward, trustedProxies = defaultTrustedProxies, log } = options
+  return { table, options: { ...forward, isTrustedPeer: createPeerTrust(trustedProxies) }, log }
 }
 
 async function restore(table: RoutingTable, options: EdgeOptions): Promise<Position | undefined> {
@@ -125,32 +178,4 @@ async function restore(table: RoutingTable, options: EdgeOptions): Promise<Posit
   const stored = await loadSnapshotFile(snapshotFile)
   for (const route of stored?.routes ?? []) table.set(route)
   return stored?.position
-}
-
-/** @returns the port; 0 for a Unix socket */
-async function listen(server: Server, { ip, port, socketPath }: Listen): Promise<number> {
-  if (socketPath !== undefined) await listenOnSocket(server, socketPath)
-  else {
-    server.listen({ port, ...(ip === undefined ? {} : { host: ip }) })
-    await once(server, 'listening')
-  }
-  const address = server.address() as AddressInfo | string
-  return typeof address === 'string' ? 0 : address.port
-}
-
-/** A socket that nobody listens on any more is replaced. */
-async function listenOnSocket(server: Server, path: string): Promise<void> {
-  const isSocket = (await lstat(path).catch(() => undefined))?.isSocket() === true
-  const isLeftOver = await new Promise<boolean>((resolve) => {
-    if (!isSocket) return resolve(false)
-    const probe = connect(path)
-    probe.once('connect', () => {
-      probe.destroy()
-      resolve(false)
-    })
-    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'))
-  })
-  if (isLeftOver) await rm(path, { force: true })
-  server.listen(path)
-  await once(server, 'listening')
 }

@@ -8,7 +8,6 @@ import type { Duplex } from 'node:stream'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   addRoute,
-  baseForward,
   cleanups,
   edge,
   patience,
@@ -109,8 +108,7 @@ describe('PROXY protocol', () => {
   test('without a header, or from a peer that is not trusted, the connection is cut', async () => {
     const e = await edge(proxied)
     expect(await raw(e.port, request)).toBe('')
-    const isTrustedPeer = () => false
-    const other = await edge({ ...proxied, forward: { ...baseForward, isTrustedPeer } })
+    const other = await edge({ ...proxied, trustedProxies: [] })
     expect(await raw(other.port, header + request)).toBe('')
   })
 })

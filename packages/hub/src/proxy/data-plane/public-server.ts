@@ -45,6 +45,15 @@ export interface PublicServerOptions {
   readonly isProxied?: boolean
 }
 
+/** How long what is open may go on once nothing new is accepted. */
+export interface Drain {
+  readonly requestsMs: number
+  /** WebSockets and other tunnels. */
+  readonly webSocketsMs: number
+}
+
+/** A connection that was accepted just before the drain gets so long to ask. */
+const firstRequestMs = 500
 const defaultHeadTimeoutMs = 60_000
 const defaultConnectTimeoutMs = 10_000
 const defaultBodyWindowMs = 60_000
@@ -134,19 +143,31 @@ export class PublicServer {
     return { address, isTrusted, isTls }
   }
 
-  /** Stops accepting, lets requests finish within `drainMs`, then closes what is left. */
-  async close(drainMs: number): Promise<void> {
+  /** Stops accepting, lets requests finish within the drain's time, then closes what is left. */
+  async close({ requestsMs, webSocketsMs }: Drain): Promise<void> {
     const closed = this.listener.listening ? once(this.listener, 'close') : undefined
+    const beganAt = performance.now()
+    const isBefore = (ms: number): boolean => performance.now() < beganAt + ms
     this.#isDraining = true
+    // The kernel resets what it has accepted and we have not: the next immediates run right after
+    // the loop has taken all of it.
+    if (closed !== undefined && requestsMs > 0) {
+      await new Promise(setImmediate)
+      await new Promise(setImmediate)
+    }
     this.listener.close()
     this.#sessions.drain()
-    for (const connection of this.#connections) if (connection.isIdle) connection.destroy()
-    const endsAt = performance.now() + drainMs
-    while (this.connectionCount > 0 && performance.now() < endsAt) {
-      await sleep(Math.min(20, drainMs))
+    for (;;) {
+      const awaitsFirst = isBefore(Math.min(requestsMs, firstRequestMs))
+      for (const connection of this.#connections) {
+        if (connection.isIdle && !(awaitsFirst && connection.isFresh)) connection.destroy()
+      }
+      if (this.connectionCount === 0 || !isBefore(requestsMs)) break
+      await sleep(20)
     }
     for (const connection of this.#connections) connection.destroy()
     this.#sessions.destroy()
+    while (this.#tunnels.size > 0 && isBefore(webSocketsMs)) await sleep(20)
     this.#tunnels.destroy()
     await closed
     this.forwarder.hooks.pool.close()

@@ -14,6 +14,10 @@ export interface RestApiOptions {
   /** Empty leaves the API open, as configurable-http-proxy does. */
   readonly token: string
   readonly onChange: () => void
+  /** Resolves once changes made so far route requests: only then are they answered. */
+  readonly applied: () => Promise<void>
+  /** Resolves once the table knows of recent activity. */
+  readonly freshen: () => Promise<void>
   /** The API answers by HTTPS only. */
   readonly tls?: ServerOptions
 }
@@ -51,6 +55,7 @@ async function answer(
   const path = cleanRoutePath(decoded)
   switch (req.method ?? '') {
     case 'GET':
+      await options.freshen()
       return path === '/' ? list(context, url.searchParams) : getOne(context, path)
     case 'POST':
       return add(context, options, { req, path })
@@ -114,16 +119,23 @@ async function add(
   const lastActivityMs = Date.now()
   context.table.set({ path, owner: 'api', targetUrl: target, data, lastActivityMs })
   options.onChange()
+  await options.applied()
   return { status: 201 }
 }
 
-function remove(context: EdgeContext, options: RestApiOptions, path: string): Answer {
+async function remove(
+  context: EdgeContext,
+  options: RestApiOptions,
+  path: string,
+): Promise<Answer> {
   const isGone = [
     context.table.delete(path, 'api'),
     context.table.delete(path, 'default'),
   ].includes(true)
-  if (isGone) options.onChange()
-  return { status: isGone ? 204 : 404 }
+  if (!isGone) return { status: 404 }
+  options.onChange()
+  await options.applied()
+  return { status: 204 }
 }
 
 async function readBody(req: IncomingMessage): Promise<string | undefined> {

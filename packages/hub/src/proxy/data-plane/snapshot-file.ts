@@ -55,6 +55,7 @@ export class SnapshotWriter {
   readonly #log: EdgeLog
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> = Promise.resolve()
+  #isClosed = false
 
   constructor(options: {
     readonly path: string
@@ -70,6 +71,7 @@ export class SnapshotWriter {
 
   /** Says that the table changed. */
   schedule(delayMs = debounceMs): void {
+    if (this.#isClosed) return
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
       this.#enqueue()
@@ -78,6 +80,7 @@ export class SnapshotWriter {
 
   /** Writes what is due and stops. */
   async close(): Promise<void> {
+    this.#isClosed = true
     if (this.#timer !== undefined) {
       clearTimeout(this.#timer)
       this.#enqueue()

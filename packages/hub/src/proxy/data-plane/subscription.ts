@@ -24,6 +24,8 @@ export interface SubscriptionOptions {
   readonly position: Position | undefined
   readonly log: EdgeLog
   readonly onChange: () => void
+  /** Resolves once changes made so far route requests: only then are they acknowledged. */
+  readonly applied: () => Promise<void>
   readonly activityIntervalMs?: number
   readonly silenceTimeoutMs?: number
 }
@@ -205,6 +207,7 @@ export class HubSubscription {
     while (!signal.aborted && this.#position !== undefined && stream.acked !== this.#position.seq) {
       const { seq } = this.#position
       try {
+        await this.#options.applied()
         await this.#post(edgePaths.ack, { seq }, signal)
         stream.acked = seq
         delayMs = firstDelayMs

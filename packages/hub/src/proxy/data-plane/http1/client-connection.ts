@@ -66,6 +66,7 @@ export class ClientConnection implements Asker {
   readonly #reader = new HeadReader()
   #state: number = state.head
   #isPumping = false
+  #hasAsked = false
   #isHalfClosed = false
   /** The client does not read its answers: no further request is taken until it does. */
   #isBlocked = false
@@ -102,6 +103,11 @@ export class ClientConnection implements Asker {
   /** No request is under way. */
   get isIdle(): boolean {
     return this.#state === state.head && !this.#reader.isPartial
+  }
+
+  /** It has not asked for anything yet: what it sends may be on its way. */
+  get isFresh(): boolean {
+    return this.isIdle && !this.#hasAsked
   }
 
   get takesChunks(): boolean {
@@ -160,6 +166,7 @@ export class ClientConnection implements Asker {
   #begin(head: RequestHead): void {
     this.deadlineMs = 0
     this.#request = head
+    this.#hasAsked = true
     this.#hasAnswered = false
     this.#keepAlive = head.keepAlive && head.upgrade === ''
     this.#bodyLeft = head.bodyLength

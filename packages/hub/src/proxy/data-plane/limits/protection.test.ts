@@ -2,20 +2,21 @@ import { describe, expect, test, vi } from 'vitest'
 import * as kit from '../edge-test-kit.ts'
 import type { Edge } from '../edge.ts'
 import { get, serveWire, wire } from '../http1/wire-test-kit.ts'
+import { defaultTrustedProxies } from '../peer-trust.ts'
 import { noLimits } from './request-limits.ts'
 import type { LimitOptions } from './request-limits.ts'
 
-const { addRoute, ask, baseForward, cleanups, edge, patience, serve, serveEcho, upgrade } = kit
+const { addRoute, ask, cleanups, edge, patience, serve, serveEcho, upgrade } = kit
 
 /** Loopback is not trusted here, but where a test wants to be a proxy. */
-const direct = { ...baseForward, isTrustedPeer: () => false }
-const behindProxy = baseForward
+const direct = { trustedProxies: [] as const }
+const behindProxy = { trustedProxies: defaultTrustedProxies }
 
 async function limited(
   limits: Partial<LimitOptions>,
   more: Parameters<typeof edge>[0] = {},
 ): Promise<Edge> {
-  return edge({ forward: direct, limits: { ...noLimits, ...limits }, ...more })
+  return edge({ ...direct, limits: { ...noLimits, ...limits }, ...more })
 }
 
 /** Answers when told to. */
@@ -72,7 +73,7 @@ describe('connections', () => {
     )
 
     const target = await serveWaiting()
-    const shared = await limited({ maxConnectionsPerAddress: 1 }, { forward: behindProxy })
+    const shared = await limited({ maxConnectionsPerAddress: 1 }, { ...behindProxy })
     await addRoute(shared, '/user', target.url)
     const from = (address: string): Promise<Response> =>
       ask(shared, '/user/x', { headers: { 'X-Forwarded-For': address } })
@@ -96,7 +97,7 @@ describe('requests', () => {
   test('of one address at a rate: 429 says when to come again', async () => {
     const { url } = await serve((_req, res) => void res.end('yes'))
     const limits = { maxRequestsPerSecondPerAddress: 1, burstSeconds: 3 }
-    const e = await limited(limits, { forward: behindProxy })
+    const e = await limited(limits, { ...behindProxy })
     await addRoute(e, '/', url)
     const from = async (address: string): Promise<Response> =>
       ask(e, '/', { headers: { 'X-Forwarded-For': address } })

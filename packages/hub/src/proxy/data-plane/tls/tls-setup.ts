@@ -6,7 +6,11 @@ import type { SecureContextOptions, TlsOptions } from 'node:tls'
 import type { EdgeLog } from '../context.ts'
 import type { TlsFrontOptions } from '../front-door.ts'
 import { type AcmeManager, startAcme } from './acme.ts'
-import { type CertificateFiles, openCertificateStore } from './certificate-store.ts'
+import {
+  type CertificateFiles,
+  type CertificateStore,
+  openCertificateStore,
+} from './certificate-store.ts'
 import { createRedirectServer } from './redirect-server.ts'
 
 /** How one side of TLS is set up, as command-line flags say it. */
@@ -46,42 +50,61 @@ export interface ProtocolFlags {
   readonly dhparamPath?: string
 }
 
-export interface PublicTls {
+/** What every listener of the public side needs; `files` include those that an authority issues. */
+export type FrontTlsFlags = Omit<PublicTlsFlags, 'acme' | 'redirect'>
+
+export interface FrontTls {
   readonly front: TlsFrontOptions & { readonly hstsSeconds: number }
+  readonly certificates: CertificateStore
+}
+
+/** What the public side needs once, however many listen. */
+export interface TlsHelpers {
+  readonly frontFlags: FrontTlsFlags
   /** Port of the redirect to HTTPS, if there is one. */
   readonly redirectPort: number | undefined
   close(): Promise<void>
 }
 
 /**
- * Reads certificates, starts the redirect, and sees to certificates that an authority issues.
- * Rejects with an error for people when a file cannot be used or the port is taken.
+ * Starts the redirect, and sees to certificates that an authority issues. Rejects with an error for
+ * people when the port is taken.
+ * @param onIssued - new files are there.
  */
-export async function openPublicTls(flags: PublicTlsFlags, log: EdgeLog): Promise<PublicTls> {
-  const settings = { ...(await readProtocol(flags.protocol)), ...(await readPeers(flags.side)) }
+export async function openTlsHelpers(
+  flags: PublicTlsFlags,
+  log: EdgeLog,
+  onIssued: () => void,
+): Promise<TlsHelpers> {
+  const { acme: acmeFlags, redirect: redirectFlags, ...frontFlags } = flags
   let acme: AcmeManager | undefined
-  const redirect = flags.redirect && (await startRedirect(flags.redirect, () => acme))
+  const redirect = redirectFlags && (await startRedirect(redirectFlags, () => acme))
   try {
-    const reload = Promise.withResolvers<() => Promise<boolean>>()
-    acme = flags.acme && (await openAcme(flags.acme, log, async () => (await reload.promise)()))
-    const files = [...(acme === undefined ? [] : [acme.files]), ...flags.files]
-    const certificates = await openCertificateStore({ files, settings, log })
-    reload.resolve(() => certificates.reload())
-    return {
-      front: { certificates, settings, hasHttp2: flags.hasHttp2, hstsSeconds: flags.hstsSeconds },
-      redirectPort: redirect && (redirect.address() as AddressInfo).port,
-      async close() {
-        certificates.close()
-        redirect?.close()
-        redirect?.closeAllConnections()
-        await acme?.close()
-      },
-    }
+    acme = acmeFlags && (await openAcme(acmeFlags, log, async () => onIssued()))
   } catch (error) {
     redirect?.close()
-    await acme?.close()
     throw error
   }
+  return {
+    frontFlags: {
+      ...frontFlags,
+      files: [...(acme === undefined ? [] : [acme.files]), ...flags.files],
+    },
+    redirectPort: redirect && (redirect.address() as AddressInfo).port,
+    async close() {
+      redirect?.close()
+      redirect?.closeAllConnections()
+      await acme?.close()
+    },
+  }
+}
+
+/** Reads certificates. Rejects with an error for people when a file cannot be used. */
+export async function openFrontTls(flags: FrontTlsFlags, log: EdgeLog): Promise<FrontTls> {
+  const { files, hasHttp2, hstsSeconds } = flags
+  const settings = { ...(await readProtocol(flags.protocol)), ...(await readPeers(flags.side)) }
+  const certificates = await openCertificateStore({ files, settings, log })
+  return { front: { certificates, settings, hasHttp2, hstsSeconds }, certificates }
 }
 
 async function openAcme(

@@ -1,0 +1,65 @@
+import type { EdgeContext, EdgeLog, ForwardOptions } from './context.ts'
+import { type Listen, listen } from './listen.ts'
+import { createPeerTrust } from './peer-trust.ts'
+import { type Drain, PublicServer, type PublicServerOptions } from './public-server.ts'
+import type { RoutingTable } from '../routing-table.ts'
+import {
+  type FrontTlsFlags,
+  openFrontTls,
+  type ProtocolFlags,
+  readTls,
+  type TlsFlags,
+} from './tls/tls-setup.ts'
+
+/** How the public side is set up: plain data, so that it can be sent to a thread. */
+export interface FrontSettings {
+  readonly forward: Omit<ForwardOptions, 'isTrustedPeer'>
+  /** Ranges whose forwarding headers are believed. */
+  readonly trustedProxies: readonly string[]
+  readonly server: Omit<PublicServerOptions, 'tls' | 'upstreamTls'>
+  readonly tls?: FrontTlsFlags
+  /** For https targets. */
+  readonly clientTls?: TlsFlags
+  readonly protocol: ProtocolFlags
+}
+
+/** The public side of an edge: one listener, or one in each of several threads. */
+export interface Front {
+  /** @returns the port; 0 for a Unix socket */
+  listen(at: Listen): Promise<number>
+  /** Resolves once every change made to the table so far routes requests. */
+  applied(): Promise<void>
+  /** Resolves once the table knows of activity up to now, or soon. */
+  freshen(): Promise<void>
+  reloadCertificates(): void
+  close(drain: Drain): Promise<void>
+}
+
+/** A public side in this thread; rejects with an error for people when a file cannot be used. */
+export async function openFront(
+  settings: FrontSettings,
+  { table, log }: { readonly table: RoutingTable; readonly log: EdgeLog },
+): Promise<Front> {
+  const { server: options, clientTls, protocol, trustedProxies } = settings
+  const tls = settings.tls && (await openFrontTls(settings.tls, log))
+  const context: EdgeContext = {
+    table,
+    options: { ...settings.forward, isTrustedPeer: createPeerTrust(trustedProxies) },
+    log,
+  }
+  const server = new PublicServer(context, {
+    ...options,
+    ...(tls !== undefined && { tls: tls.front }),
+    ...(clientTls !== undefined && { upstreamTls: await readTls(clientTls, protocol) }),
+  })
+  return {
+    listen: (at) => listen(server.listener, at),
+    applied: () => Promise.resolve(),
+    freshen: () => Promise.resolve(),
+    reloadCertificates: () => void tls?.certificates.reload(),
+    async close(drain) {
+      await server.close(drain)
+      tls?.certificates.close()
+    },
+  }
+}

@@ -1,0 +1,77 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { messageOf } from '../../../domain/errors.ts'
+import { type RouteChange, RoutingTable } from '../../routing-table.ts'
+import { type Front, openFront } from '../front.ts'
+import type { FromWorker, ToWorker, WorkerData } from './messages.ts'
+
+/**
+ * A thread with a listener of its own and a copy of the routing table. It says `ready`, listens when
+ * told to, and ends by itself for an uncaught error only.
+ */
+
+/** How long a listing of the API may be behind. */
+const activityIntervalMs = 250
+
+const port = parentPort
+if (port === null) throw new TypeError('this is the code of a thread')
+const say = (message: FromWorker): void => port.postMessage(message)
+
+const table = new RoutingTable({ tracksActivity: true })
+let front: Front | undefined
+// Before anything is waited for: changes must not queue.
+port.on('message', receive)
+try {
+  const { settings } = workerData as WorkerData
+  front = await openFront(settings, {
+    table,
+    log: (level, message) => say({ kind: 'log', level, message }),
+  })
+  say({ kind: 'ready' })
+} catch (error) {
+  fail(error)
+}
+setInterval(reportActivity, activityIntervalMs).unref()
+
+function receive(message: ToWorker): void {
+  switch (message.kind) {
+    case 'changes':
+      for (const change of message.changes) apply(change)
+      say({ kind: 'applied', seq: message.seq })
+      break
+    case 'listen':
+      front?.listen(message.at).then((at) => say({ kind: 'listening', port: at }), fail)
+      break
+    case 'ask':
+      say({ kind: 'activity', touched: table.takeTouched(), id: message.id })
+      break
+    case 'reloadCertificates':
+      front?.reloadCertificates()
+      break
+    case 'drain':
+      front?.close(message.drain).then(() => {
+        reportActivity()
+        say({ kind: 'closed' })
+      }, fail)
+      break
+  }
+}
+
+function apply(change: RouteChange): void {
+  if (change.kind === 'set') table.set(change.route)
+  else table.delete(change.path, change.owner)
+}
+
+function reportActivity(): void {
+  const touched = table.takeTouched()
+  if (touched.length > 0) say({ kind: 'activity', touched })
+}
+
+function fail(error: unknown): void {
+  const { code, port: at } = error as NodeJS.ErrnoException & { port?: number }
+  say({
+    kind: 'failed',
+    message: messageOf(error),
+    ...(code !== undefined && { code }),
+    ...(at !== undefined && { port: at }),
+  })
+}
