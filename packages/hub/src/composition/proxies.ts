@@ -41,6 +41,7 @@ export function startProxy(dataFolder: DataFolder, input: ProxyInput): Promise<P
         name: 'edge',
         command: edge,
         flags: edgeFlags(config, dataFolder),
+        succession: { flag: '--successor', pidPath: edgePidPath(dataFolder) },
       })
 }
 
@@ -50,6 +51,7 @@ function startProcess(
     name: 'edge' | 'proxy'
     command: readonly string[]
     flags: Readonly<Record<string, string>>
+    succession?: { flag: string; pidPath: string }
   },
 ): Promise<ProxyProcess> {
   const { config, name, command, flags } = input
@@ -67,6 +69,7 @@ function startProcess(
     dataDir: dataFolder.path,
     checkIntervalMs: checkRunningIntervalMs,
     ...(name === 'proxy' && { pidFile }),
+    ...(input.succession !== undefined && { succession: input.succession }),
     logger: input.logger,
   })
 }
@@ -93,7 +96,12 @@ function edgeFlags(config: Config, dataFolder: DataFolder): Record<string, strin
     'hub-url': hubUrl,
     ...(isHubCatchAll(config) && { 'default-target': new URL(hubUrl).origin }),
     'snapshot-file': join(dataFolder.path, 'edge-routes.json'),
+    'pid-file': edgePidPath(dataFolder),
   }
+}
+
+function edgePidPath(dataFolder: DataFolder): string {
+  return join(dataFolder.path, 'edge.pid')
 }
 
 /**

@@ -21,6 +21,13 @@ export interface ProxyProcessOptions {
   readonly authToken: string
   /** Answers `/_chp_healthz` once the proxy serves. */
   readonly healthUrl: URL
+  /** For a proxy that shares its ports: one with other arguments takes over from the one that runs. */
+  readonly succession?: {
+    /** Tells it to listen beside another. */
+    readonly flag: string
+    /** Where it writes its process id once it serves; the arguments say so too. */
+    readonly pidPath: string
+  }
   /** Receives the process id. */
   readonly pidFile?: string
   readonly dataDir: string
@@ -43,6 +50,8 @@ export interface ProxyProcess {
 
 interface ProcessRecord extends ProcessIdentity {
   readonly args: readonly string[]
+  /** Serves beside it until it is told to end. */
+  readonly predecessor?: ProcessIdentity
 }
 
 const startTimeoutMs = 15_000
@@ -86,7 +95,11 @@ export async function startProxyProcess(options: ProxyProcessOptions): Promise<P
     wasRunning: found.wasRunning,
     async stop() {
       ending.abort()
-      await end(current)
+      await Promise.all(
+        [current, ...(found.predecessor === undefined ? [] : [found.predecessor])].map((target) =>
+          end(target, stopSignal(options)),
+        ),
+      )
       forget(options)
       await watching
     },
@@ -96,27 +109,65 @@ export async function startProxyProcess(options: ProxyProcessOptions): Promise<P
   }
 }
 
-async function adoptOrStart(
-  options: ProxyProcessOptions,
-): Promise<ProcessIdentity & { wasRunning: boolean }> {
+interface Found extends ProcessIdentity {
+  readonly wasRunning: boolean
+  /** Draining. */
+  readonly predecessor?: ProcessIdentity
+}
+
+async function adoptOrStart(options: ProxyProcessOptions): Promise<Found> {
+  const { logger, name } = options
   const startNew = async () => ({ ...(await start(options)), wasRunning: false })
   const found = readRecord(options)
-  if (found === undefined || !isAlive(found)) return startNew()
+  if (found === undefined) return startNew()
+  // A hub that was killed between start and end of a succession left it behind.
+  if (found.predecessor !== undefined) dismiss(options, found, found.predecessor)
+  if (!isAlive(found)) return startNew()
   const sameArguments = JSON.stringify(found.args) === JSON.stringify(options.args)
   if (sameArguments && (await isHealthy(options.healthUrl))) {
-    options.logger.info({ pid: found.pid }, `taking over the running ${options.name}`)
+    logger.info({ pid: found.pid }, `taking over the running ${name}`)
     return { ...found, wasRunning: true }
   }
-  options.logger.info({ pid: found.pid }, `replacing the running ${options.name}`)
-  await end(found)
+  logger.info({ pid: found.pid }, `replacing the running ${name}`)
+  if (options.succession !== undefined) {
+    try {
+      return await succeed(options, found)
+    } catch (error) {
+      // One of an earlier version does not share its ports.
+      const cause = messageOf(error)
+      logger.warn({ cause }, `the ${name} cannot start beside the running one, which ends first`)
+    }
+  }
+  await end(found, stopSignal(options))
   return startNew()
 }
 
-async function start(options: ProxyProcessOptions): Promise<ProcessIdentity> {
+/** Starts a proxy beside the one that runs, and tells that one to end once the new one serves. */
+async function succeed(options: ProxyProcessOptions, found: ProcessRecord): Promise<Found> {
+  const predecessor = { pid: found.pid, startTicks: found.startTicks }
+  const current = await start(options, predecessor)
+  dismiss(options, { ...current, args: options.args }, predecessor)
+  return { ...current, wasRunning: false, predecessor }
+}
+
+/** Tells it once: a second time would cut its connections. */
+function dismiss(place: Place, current: ProcessRecord, predecessor: ProcessIdentity): void {
+  if (isAlive(predecessor)) signalProcess(predecessor, 'SIGTERM')
+  const { pid, startTicks, args } = current
+  writeRecord(place, { pid, startTicks, args })
+}
+
+async function start(
+  options: ProxyProcessOptions,
+  predecessor?: ProcessIdentity,
+): Promise<ProcessIdentity> {
   const [program = '', ...first] = options.command
   const logPath = join(options.dataDir, `${options.name}.log`)
+  rmSync(logPath, { force: true }) // a predecessor goes on writing to its own
   const log = openSync(logPath, 'w', 0o600)
-  const child = spawn(program, [...first, ...options.args], {
+  const { succession } = options
+  const beside = succession === undefined || predecessor === undefined ? [] : [succession.flag]
+  const child = spawn(program, [...first, ...options.args, ...beside], {
     detached: true, // a session of its own: signals to the hub's terminal are not the edge's
     stdio: ['ignore', log, log],
     env: { ...process.env, CONFIGPROXY_AUTH_TOKEN: options.authToken },
@@ -130,7 +181,10 @@ async function start(options: ProxyProcessOptions): Promise<ProcessIdentity> {
   await spawned
   const identity = findProcess(child.pid ?? 0)
   try {
-    if (identity !== undefined) writeRecord(options, { ...identity, args: options.args })
+    if (identity !== undefined) {
+      const { args } = options
+      writeRecord(options, { ...identity, args, ...(predecessor !== undefined && { predecessor }) })
+    }
     await untilHealthy(options, child, logPath)
   } catch (error) {
     child.kill('SIGKILL') // without a record nobody would find it, and it would hold the port
@@ -150,13 +204,23 @@ async function untilHealthy(
     if (child.exitCode !== null || child.signalCode !== null) {
       throw new ConfigError(`The ${options.name} could not start: ${logTail(logPath)}`)
     }
-    if (await isHealthy(options.healthUrl)) return
+    if (await isServing(options, child)) return
     await delay(25)
   }
   child.kill('SIGKILL')
   throw new ConfigError(
     `The ${options.name} did not answer in ${startTimeoutMs / 1000} s: ${logTail(logPath)}`,
   )
+}
+
+/** Where two share a port, either may answer: the new one says by its process id that it serves. */
+async function isServing(options: ProxyProcessOptions, child: ChildProcess): Promise<boolean> {
+  if (options.succession === undefined) return isHealthy(options.healthUrl)
+  try {
+    return readFileSync(options.succession.pidPath, 'utf8') === String(child.pid)
+  } catch {
+    return false // not yet
+  }
 }
 
 async function isHealthy(url: URL): Promise<boolean> {
@@ -189,8 +253,13 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await delay(ms, undefined, { ref: false, signal }).catch(() => undefined)
 }
 
-async function end(target: ProcessIdentity): Promise<void> {
-  signalProcess(target, 'SIGTERM')
+/** The edge leaves WebSockets time on SIGTERM, which nobody is served by when no successor is there. */
+function stopSignal({ succession }: ProxyProcessOptions): 'SIGINT' | 'SIGTERM' {
+  return succession === undefined ? 'SIGTERM' : 'SIGINT'
+}
+
+async function end(target: ProcessIdentity, signal: 'SIGINT' | 'SIGTERM'): Promise<void> {
+  signalProcess(target, signal)
   const giveUpAt = Date.now() + stopTimeoutMs
   while (isAlive(target)) {
     if (Date.now() > giveUpAt) signalProcess(target, 'SIGKILL')
@@ -225,10 +294,22 @@ function readRecord(place: Place): ProcessRecord | undefined {
     if (typeof pid !== 'number' || typeof startTicks !== 'string' || !Array.isArray(args)) {
       return undefined
     }
-    return { pid, startTicks, args: args.map(String) }
+    const before = 'predecessor' in value ? value.predecessor : undefined
+    return {
+      pid,
+      startTicks,
+      args: args.map(String),
+      ...(isIdentity(before) && { predecessor: before }),
+    }
   } catch {
     return undefined // no record, or one that was torn: then there is no edge to take over
   }
+}
+
+function isIdentity(value: unknown): value is ProcessIdentity {
+  if (typeof value !== 'object' || value === null) return false
+  if (!('pid' in value) || !('startTicks' in value)) return false
+  return typeof value.pid === 'number' && typeof value.startTicks === 'string'
 }
 
 function logTail(path: string): string {
