@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { request } from 'undici'
 import type { ForwardOptions } from './context.ts'
 import type { ProxyFailure } from './http1/asker.ts'
 import { reasonOf } from './http1/local-answer.ts'
@@ -55,6 +54,8 @@ async function askErrorTarget(
 ): Promise<LocalAnswer | undefined> {
   const base = errorTarget.endsWith('/') ? errorTarget : `${errorTarget}/`
   try {
+    // Loaded when asked for: in every worker it would take memory.
+    const { request } = await import('undici')
     const answer = await request(`${base}${code}?url=${encodeURIComponent(asked)}`, {
       signal: AbortSignal.timeout(errorTargetTimeoutMs),
     })
