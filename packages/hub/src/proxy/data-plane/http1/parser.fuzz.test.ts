@@ -225,6 +225,12 @@ test('what reaches a strict server behind the edge is what the edge read', async
         expect(got.match(/HTTP\/1.1 200/g)).toHaveLength(known.length + 1)
       }
     }),
-    { numRuns: 250 },
+    // What earlier runs found.
+    {
+      numRuns: 250,
+      // New cases are for those who develop, and no reason for somebody else's change to be refused.
+      ...(process.env['CI'] === undefined ? {} : { seed: 1 }),
+      examples: [['PATCH /\u00FFa HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n']],
+    },
   )
 }, 60_000)

@@ -60,7 +60,8 @@ export function parseRequestHead(
   const targetStart = i + 1
   i = targetStart
   let code = text.charCodeAt(i)
-  while (code > 32 && code !== 127) code = text.charCodeAt(++i)
+  // The byte 255 stands in no text: servers differ in whether they take it.
+  while (code > 32 && code !== 127 && code !== 255) code = text.charCodeAt(++i)
   if (i === targetStart || code !== 32) return 400
   if (i - targetStart > maxTargetBytes) return 414
   const target = text.slice(targetStart, i)
