@@ -21,7 +21,7 @@ export async function runEdge(argv: string[], env: NodeJS.ProcessEnv): Promise<v
     }
     const { options, drainMs, webSocketsMs, pidPath } = parseEdgeFlags(argv, env)
     const edge = await startEdge(options)
-    if (pidPath !== undefined) writeFileSync(pidPath, String(process.pid))
+    if (pidPath !== undefined) writeFileSync(pidPath, String(process.pid), { mode: 0o600 })
     pidFile = pidPath
     options.log('info', `Proxying on port ${edge.port}, API on port ${edge.apiPort}`)
     if (edge.redirectPort !== undefined)
