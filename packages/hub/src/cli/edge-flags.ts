@@ -135,6 +135,9 @@ export const edgeFlags = {
   'default-target': { type: 'string', value: 'URL', help: 'where requests without a route go' },
   'error-target': { type: 'string', value: 'URL', help: 'server that is asked for error pages' },
   'error-path': { type: 'string', value: 'DIR', help: 'folder with CODE.html and error.html' },
+  'metrics-ip': { type: 'string', default: '', value: 'ADDRESS', help: 'address of the metrics' },
+  'metrics-port': { type: 'string', value: 'PORT', help: 'port of /metrics; none unless given' },
+  'metrics-socket': { type: 'string', value: 'PATH', help: 'Unix socket of the metrics' },
   'log-level': {
     type: 'string',
     default: 'info',
@@ -218,7 +221,7 @@ export const edgeFlags = {
   help: { type: 'boolean', short: 'h', default: false, help: 'print this text' },
 } as const satisfies Record<string, Flag>
 
-const laterFlag = /^--(metrics-(?:ip|port|socket)|storage-backend)(?:=|$)/
+const laterFlag = /^--(storage-backend)(?:=|$)/
 
 /** A command line that cannot be used. */
 export class UsageError extends Error {}

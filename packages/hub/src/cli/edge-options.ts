@@ -59,6 +59,7 @@ export function parseEdgeFlags(argv: readonly string[], env: NodeJS.ProcessEnv):
     isSuccessor: values.successor,
     publicListen: listenAt(values.socket, { ip: address(values.ip), port }),
     apiListen: listenAt(values['api-socket'], { ip: address(values['api-ip']), port: apiPort }),
+    ...metricsListen(values),
     isProxied: values['proxy-protocol'],
     protocol: protocolFlags(values),
     ...tlsOf(values, env, port),
@@ -76,6 +77,14 @@ export function parseEdgeFlags(argv: readonly string[], env: NodeJS.ProcessEnv):
   const drainMs = wholeNumber('drain-timeout', values['drain-timeout'])
   const webSocketsMs = wholeNumber('drain-websockets', values['drain-websockets'])
   return { options, drainMs, webSocketsMs, ...optional('pidPath', values['pid-file']) }
+}
+
+/** As with configurable-http-proxy, the socket wins over a port. */
+function metricsListen(values: EdgeFlagValues): Pick<EdgeOptions, 'metricsListen'> {
+  const { 'metrics-port': port, 'metrics-socket': socketPath, 'metrics-ip': ip } = values
+  if (port === undefined && socketPath === undefined) return {}
+  const at = { ip: address(ip), port: wholeNumber('metrics-port', port ?? '0', 65_535) }
+  return { metricsListen: listenAt(socketPath, at) }
 }
 
 function limitsOf(values: EdgeFlagValues): LimitOptions {

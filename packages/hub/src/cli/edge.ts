@@ -24,6 +24,11 @@ export async function runEdge(argv: string[], env: NodeJS.ProcessEnv): Promise<v
     if (pidPath !== undefined) writeFileSync(pidPath, String(process.pid), { mode: 0o600 })
     pidFile = pidPath
     options.log('info', `Proxying on port ${edge.port}, API on port ${edge.apiPort}`)
+    if (edge.metricsPort !== undefined)
+      options.log(
+        'info',
+        `Metrics ${options.metricsListen?.socketPath === undefined ? `on port ${edge.metricsPort}` : `at ${options.metricsListen.socketPath}`}`,
+      )
     if (edge.redirectPort !== undefined)
       options.log('info', `Redirecting to HTTPS from port ${edge.redirectPort}`)
     if (options.token === '')

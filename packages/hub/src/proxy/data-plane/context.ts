@@ -1,4 +1,5 @@
 import type { RoutingTable } from '../routing-table.ts'
+import type { EdgeCounts } from './metrics/counts.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 export type EdgeLog = (level: LogLevel, message: string) => void
@@ -26,6 +27,9 @@ export interface EdgeContext {
   readonly table: RoutingTable
   readonly options: ForwardOptions
   readonly log: EdgeLog
+  readonly counts: EdgeCounts
+  /** Durations are measured too, which costs a look at the clock. */
+  readonly hasMetrics: boolean
 }
 
 /** Largest request or answer head, as Tornado's. */

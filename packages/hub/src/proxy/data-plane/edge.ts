@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import type { Server } from 'node:http'
 import type { RouteChange } from '../routing-table.ts'
 import { RoutingTable } from '../routing-table.ts'
 import type { EdgeContext, EdgeLog } from './context.ts'
@@ -7,6 +8,9 @@ import { type Front, type FrontSettings, openFront } from './front.ts'
 import { canSharePorts, ensureFree, type Listen, listen } from './listen.ts'
 import { createPeerTrust, defaultTrustedProxies } from './peer-trust.ts'
 import type { PublicServerOptions } from './public-server.ts'
+import { EdgeCounts } from './metrics/counts.ts'
+import type { Measurements } from './metrics/edge-metrics.ts'
+import { createMetricsServer } from './metrics/metrics-server.ts'
 import { createRestApi } from './rest-api.ts'
 import { SnapshotWriter, loadSnapshotFile } from './snapshot-file.ts'
 import type { Position } from './snapshot-file.ts'
@@ -26,6 +30,8 @@ export interface EdgeOptions extends Omit<PublicServerOptions, 'tls' | 'upstream
   readonly trustedProxies?: readonly string[]
   readonly publicListen: Listen
   readonly apiListen: Listen
+  /** Where `/metrics` is served; nowhere unless given. */
+  readonly metricsListen?: Listen
   /** Threads that forward; below two the main thread does, as where a port cannot be shared. */
   readonly workers?: number
   /** Listens beside another edge on the same ports, which is about to end. */
@@ -44,6 +50,8 @@ export interface Edge {
   readonly edgeId: string
   readonly port: number
   readonly apiPort: number
+  /** Port of the metrics, if they have one. */
+  readonly metricsPort: number | undefined
   /** Port of the redirect to HTTPS, if there is one. */
   readonly redirectPort: number | undefined
   /**
@@ -71,9 +79,11 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
           position: () => subscription?.position,
           log,
         })
+  const counts = new EdgeCounts()
   let front: Front | undefined
   const helpers =
     options.tls && (await openTlsHelpers(options.tls, log, () => front?.reloadCertificates()))
+  const servers: Server[] = []
   const closeFront = async (requestsMs: number, webSocketsMs: number): Promise<void> => {
     await front?.close({ requestsMs, webSocketsMs })
     await helpers?.close()
@@ -85,13 +95,14 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       const shares = { ...settings, server: shareOf(settings.server, workers) }
       pool = new WorkerPool({ count: workers, settings: shares, table: () => table, log })
       front = pool
-    } else front = await openFront(settings, { table, log })
+    } else front = await openFront(settings, { table, log, counts })
+    const forwarding = front
     const changes = {
       onChange: (): void => writer?.schedule(),
       applied: front.applied.bind(front),
       freshen: front.freshen.bind(front),
     }
-    const api = createRestApi(restContext(table, options), {
+    const api = createRestApi(restContext({ table, counts }, options), {
       token: options.token,
       ...changes,
       ...(options.apiTls !== undefined && {
@@ -103,6 +114,20 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       return { ...at, isShared }
     }
     const port = await front.listen(await open(publicListen))
+    const measure = async (): Promise<Measurements> => {
+      const sum = new EdgeCounts()
+      await forwarding.countInto(sum)
+      // Of one thread, it is the same that the front counts in.
+      if (forwarding === pool) sum.absorb(counts)
+      const { workers: running, restarts } = forwarding
+      return { counts: sum, routes: table.size, workers: running, workerRestarts: restarts }
+    }
+    const metrics = options.metricsListen && (await createMetricsServer(measure, log))
+    if (metrics) servers.push(metrics)
+    const metricsPort =
+      options.metricsListen && metrics && (await listen(metrics, await open(options.metricsListen)))
+    // Last, since a hub takes an API that answers for an edge that is up.
+    servers.push(api)
     const apiPort = await listen(api, await open(options.apiListen))
     if (options.hubUrls.length > 0) {
       subscription = new HubSubscription({ ...options, edgeId, table, position, ...changes })
@@ -112,11 +137,10 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       edgeId,
       port,
       apiPort,
+      metricsPort,
       redirectPort: helpers?.redirectPort,
       async close(drainMs, webSocketsMs = 0) {
-        const closed = once(api, 'close')
-        api.close()
-        api.closeAllConnections()
+        const closed = closeServers(servers)
         // The file is the successor's from here on.
         await writer?.close()
         await closeFront(drainMs, webSocketsMs)
@@ -125,9 +149,20 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       },
     }
   } catch (error) {
+    await closeServers(servers)
     await closeFront(0, 0)
     throw error
   }
+}
+
+async function closeServers(servers: readonly Server[]): Promise<void> {
+  const listening = servers.filter((server) => server.listening)
+  const closed = Promise.all(listening.map((server) => once(server, 'close')))
+  for (const server of listening) {
+    server.close()
+    server.closeAllConnections()
+  }
+  await closed
 }
 
 /** What one of several workers may take of a limit that protects the process. */
@@ -147,6 +182,7 @@ function frontSettings(options: EdgeOptions, tls: FrontSettings['tls']): FrontSe
   return {
     forward,
     trustedProxies,
+    hasMetrics: options.metricsListen !== undefined,
     server: {
       keepAliveTimeoutMs,
       timeoutMs,
@@ -163,9 +199,18 @@ function frontSettings(options: EdgeOptions, tls: FrontSettings['tls']): FrontSe
   }
 }
 
-function restContext(table: RoutingTable, options: EdgeOptions): EdgeContext {
+function restContext(
+  parts: Pick<EdgeContext, 'table' | 'counts'>,
+  options: EdgeOptions,
+): EdgeContext {
   const { forward, trustedProxies = defaultTrustedProxies, log } = options
-  return { table, options: { ...forward, isTrustedPeer: createPeerTrust(trustedProxies) }, log }
+  const hasMetrics = options.metricsListen !== undefined
+  return {
+    ...parts,
+    log,
+    hasMetrics,
+    options: { ...forward, isTrustedPeer: createPeerTrust(trustedProxies) },
+  }
 }
 
 async function restore(table: RoutingTable, options: EdgeOptions): Promise<Position | undefined> {

@@ -11,6 +11,7 @@ import type { ExchangeHooks } from './http1/exchange.ts'
 import type { Fields } from './http1/fields.ts'
 import type { RequestHead } from './http1/request-head.ts'
 import type { RequestLimits } from './limits/request-limits.ts'
+import type { EdgeCounts, TimedName } from './metrics/counts.ts'
 import { createHeadRules, writeRequestHead } from './http1/request-writer.ts'
 import type { HeadRules } from './http1/request-writer.ts'
 
@@ -28,26 +29,47 @@ export interface Forwarder {
   readonly rules: HeadRules
   readonly hooks: ExchangeHooks
   readonly limits: RequestLimits
+  readonly find: (context: EdgeContext, head: RequestHead) => Located
 }
+
+/** Where a request goes, or the status of why it goes nowhere. */
+export type Located = Forwarding | 400 | 404 | 500
 
 export function createForwarder(
   context: EdgeContext,
   parts: Pick<ExchangeHooks, 'pool' | 'tunnels'> & { readonly limits: RequestLimits },
 ): Forwarder {
   const { pool, tunnels, limits } = parts
-  const { table, options, log } = context
+  const { table, options, log, counts, hasMetrics } = context
+  const touch = (route: Route): void => table.touch(route, Date.now())
   const hooks: ExchangeHooks = {
     pool,
     tunnels,
     proxyTimeoutMs: options.proxyTimeoutMs,
-    onActivity: (route) => table.touch(route, Date.now()),
+    counts,
+    onActivity: hasMetrics ? timed(counts, 'activity', touch) : touch,
     onFailure: ({ request }, error) => {
       const { route, head, isHub } = request
+      counts.answered('proxied', 503)
       log('warn', `503 ${head.slice(0, head.indexOf(' '))} ${route.path}: ${error.message}`)
       return { code: 503, isHubDown: isHub }
     },
   }
-  return { context, rules: createHeadRules(options), hooks, limits }
+  const find = hasMetrics ? timed(counts, 'findTarget', findForwarding) : findForwarding
+  return { context, rules: createHeadRules(options), hooks, limits, find }
+}
+
+function timed<A extends unknown[], R>(
+  counts: EdgeCounts,
+  name: TimedName,
+  work: (...args: A) => R,
+): (...args: A) => R {
+  return (...args) => {
+    const beganAt = performance.now()
+    const result = work(...args)
+    counts.took(name, performance.now() - beganAt)
+    return result
+  }
 }
 
 const healthz: Opened = {
@@ -84,20 +106,28 @@ export function openExchange(
     readonly asker: Asker
   },
 ): Opened {
-  const { context, rules, hooks, limits } = forwarder
+  const { context, rules, hooks, limits, find } = forwarder
   const { head, fields, peer, asker } = request
+  const { counts } = context
   if (head.target === '/_chp_healthz') return healthz
   const isUpgrade = head.upgrade !== ''
+  counts.count(isUpgrade ? 'webSocket' : 'web')
   // Bytes of a body would be taken for those of the other protocol.
   if (isUpgrade && (head.method !== 'GET' || head.bodyLength !== 0)) return cut
-  const found = findForwarding(context, head)
+  const found = find(context, head)
   if (found === 400) return badRequest
-  if (typeof found === 'number') return failures[found]
+  if (typeof found === 'number') {
+    counts.answered('proxied', found)
+    return failures[found]
+  }
   const { route, target } = found
   const { options } = context
   const isHub = isHubRoute(route)
   const verdict = limits.isOff ? undefined : limits.check(request, route, isHub)
-  if (verdict?.kind === 'refused') return { kind: 'answer', answer: verdict.answer }
+  if (verdict?.kind === 'refused') {
+    counts.refused(verdict.limit)
+    return { kind: 'answer', answer: verdict.answer }
+  }
   const path = upstreamPath(found, options)
   const hasBody = head.bodyLength !== 0
   const exchange = new Exchange(
@@ -129,7 +159,7 @@ function isHubRoute({ entry, owner, path }: Route): boolean {
   return entry.data['hub'] === true || (path === '/' && owner !== 'api')
 }
 
-function findForwarding(context: EdgeContext, head: RequestHead): Forwarding | 400 | 404 | 500 {
+function findForwarding(context: EdgeContext, head: RequestHead): Located {
   const { table, options } = context
   const path = parseRequestTarget(head.target)
   if (path === undefined) return 400

@@ -2,6 +2,7 @@ import type { EdgeContext, EdgeLog, ForwardOptions } from './context.ts'
 import { type Listen, listen } from './listen.ts'
 import { createPeerTrust } from './peer-trust.ts'
 import { type Drain, PublicServer, type PublicServerOptions } from './public-server.ts'
+import type { EdgeCounts } from './metrics/counts.ts'
 import type { RoutingTable } from '../routing-table.ts'
 import {
   type FrontTlsFlags,
@@ -21,6 +22,8 @@ export interface FrontSettings {
   /** For https targets. */
   readonly clientTls?: TlsFlags
   readonly protocol: ProtocolFlags
+  /** Durations are measured. */
+  readonly hasMetrics: boolean
 }
 
 /** The public side of an edge: one listener, or one in each of several threads. */
@@ -31,21 +34,33 @@ export interface Front {
   applied(): Promise<void>
   /** Resolves once the table knows of activity up to now, or soon. */
   freshen(): Promise<void>
+  /** Adds what was counted so far, and how much is open now, or was just now. */
+  countInto(sum: EdgeCounts): Promise<void>
+  readonly workers: number
+  /** Workers that were started in place of one that ended. */
+  readonly restarts: number
   reloadCertificates(): void
   close(drain: Drain): Promise<void>
+}
+
+/** A public side in this thread. */
+export interface ThreadFront extends Front {
+  /** Notes how much is open in what it counts. */
+  measure(): void
 }
 
 /** A public side in this thread; rejects with an error for people when a file cannot be used. */
 export async function openFront(
   settings: FrontSettings,
-  { table, log }: { readonly table: RoutingTable; readonly log: EdgeLog },
-): Promise<Front> {
-  const { server: options, clientTls, protocol, trustedProxies } = settings
+  parts: { readonly table: RoutingTable; readonly log: EdgeLog; readonly counts: EdgeCounts },
+): Promise<ThreadFront> {
+  const { server: options, clientTls, protocol, trustedProxies, hasMetrics } = settings
+  const { log, counts } = parts
   const tls = settings.tls && (await openFrontTls(settings.tls, log))
   const context: EdgeContext = {
-    table,
+    ...parts,
+    hasMetrics,
     options: { ...settings.forward, isTrustedPeer: createPeerTrust(trustedProxies) },
-    log,
   }
   const server = new PublicServer(context, {
     ...options,
@@ -56,6 +71,13 @@ export async function openFront(
     listen: (at) => listen(server.listener, at),
     applied: () => Promise.resolve(),
     freshen: () => Promise.resolve(),
+    workers: 1,
+    restarts: 0,
+    measure: () => server.measure(),
+    countInto: async (sum) => {
+      server.measure()
+      sum.absorb(counts)
+    },
     reloadCertificates: () => void tls?.certificates.reload(),
     async close(drain) {
       await server.close(drain)

@@ -4,6 +4,7 @@ import { RoutingTable } from '../routing-table.ts'
 import type { EdgeContext } from './context.ts'
 import { baseForward, cleanups, patience } from './edge-test-kit.ts'
 import { get, serveWire } from './http1/wire-test-kit.ts'
+import { EdgeCounts } from './metrics/counts.ts'
 import { createPeerTrust, defaultTrustedProxies } from './peer-trust.ts'
 import { PublicServer } from './public-server.ts'
 
@@ -15,6 +16,8 @@ function publicServer(
     table,
     options: { ...baseForward, isTrustedPeer: createPeerTrust(defaultTrustedProxies) },
     log: (_level, message) => void log.push(message),
+    counts: new EdgeCounts(),
+    hasMetrics: true,
   }
   const server = new PublicServer(context, { keepAliveTimeoutMs, timeoutMs: 0 })
   cleanups.push(() => server.close({ requestsMs: 0, webSocketsMs: 0 }))

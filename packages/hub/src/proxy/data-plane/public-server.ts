@@ -93,6 +93,7 @@ export class PublicServer {
       ...limitOptions,
       isTrustedPeer,
       openCount: () => this.connectionCount + this.tunnelCount,
+      onRefused: (limit) => context.counts.refused(limit),
     })
     this.forwarder = createForwarder(context, { pool, tunnels: this.#tunnels, limits })
     this.#services = this.#createServices()
@@ -141,6 +142,14 @@ export class PublicServer {
     // A peer that has left has no address and is not believed.
     const isTrusted = address !== '' && this.#context.options.isTrustedPeer(address)
     return { address, isTrusted, isTls }
+  }
+
+  /** Notes how much is open now. */
+  measure(): void {
+    const { counts } = this.#context
+    counts.set('connections', this.connectionCount)
+    counts.set('tunnels', this.tunnelCount)
+    counts.set('upstreamConnections', this.forwarder.hooks.pool.size)
   }
 
   /** Stops accepting, lets requests finish within the drain's time, then closes what is left. */
@@ -203,7 +212,11 @@ export class PublicServer {
       open: (request) => openExchange(this.forwarder, request),
       failurePage: (failure, request, accept) =>
         loadFailurePage(this.#context.options, failure, { asked: request.target, accept }),
-      onBug: (error) => this.#context.log('error', `failed to forward: ${String(error)}`),
+      onRefused: (limit) => this.#context.counts.refused(limit),
+      onBug: (error) => {
+        this.#context.counts.answered('proxied', 500)
+        this.#context.log('error', `failed to forward: ${String(error)}`)
+      },
       onGone: (connection) => {
         this.#connections.delete(connection)
         this.#deadlines.delete(connection)

@@ -79,6 +79,7 @@ function list(context: EdgeContext, query: URLSearchParams): Answer {
   if (Number.isNaN(limitMs)) {
     return { status: 400, text: `Invalid datestamp '${since}' must be ISO8601.` }
   }
+  context.counts.count('apiGet')
   const routes = [...context.table.list()].filter((route) => route.lastActivityMs < limitMs)
   return { status: 200, json: Object.fromEntries(routes.map((r) => [r.path, view(context, r)])) }
 }
@@ -116,10 +117,13 @@ async function add(
     return { status: 400, text: "Must specify 'target' as string" }
   }
   const { target: _target, last_activity: _ignored, ...data } = body
+  const beganAt = performance.now()
   const lastActivityMs = Date.now()
   context.table.set({ path, owner: 'api', targetUrl: target, data, lastActivityMs })
+  context.counts.took('activity', performance.now() - beganAt)
   options.onChange()
   await options.applied()
+  context.counts.count('apiAdd')
   return { status: 201 }
 }
 
@@ -128,6 +132,7 @@ async function remove(
   options: RestApiOptions,
   path: string,
 ): Promise<Answer> {
+  context.counts.count('apiDelete')
   const isGone = [
     context.table.delete(path, 'api'),
     context.table.delete(path, 'default'),
@@ -157,6 +162,7 @@ function send(
   const level = reply.status < 400 ? 'info' : reply.status < 500 ? 'warn' : 'error'
   context.log(level, `${reply.status} ${req.method} ${req.url?.split('?')[0]} ${reply.text ?? ''}`)
   if (reply.json !== undefined) res.setHeader('Content-Type', 'application/json')
+  context.counts.answered('api', reply.status)
   res.writeHead(reply.status)
   res.end(reply.json === undefined ? reply.text : JSON.stringify(reply.json))
 }

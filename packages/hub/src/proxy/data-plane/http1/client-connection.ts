@@ -238,7 +238,8 @@ export class ClientConnection implements Asker {
   }
 
   /** Gives up a request whose body cannot be taken to its end. */
-  #cutBody(status: number): void {
+  #cutBody(status: 400 | 408 | 413): void {
+    if (status !== 400) this.#services.onRefused(status === 408 ? 'body_rate' : 'body_size')
     this.#exchange?.abort()
     this.#exchange = undefined
     if (this.#hasAnswered) this.#socket.destroy()
@@ -444,6 +445,7 @@ export class ClientConnection implements Asker {
 
   onDeadline(): void {
     if (this.#state === state.head && this.#reader.isPartial) {
+      this.#services.onRefused('head_time')
       this.#refuse(408)
       return
     }

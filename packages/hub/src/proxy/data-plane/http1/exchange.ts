@@ -5,9 +5,11 @@ import type { AnswerHead } from './answer-head.ts'
 import type { Asker, ProxyFailure } from './asker.ts'
 import { writeAround } from './bytes.ts'
 import { nowMs } from './deadlines.ts'
+import type { EdgeCounts } from '../metrics/counts.ts'
 import type { Fields } from './fields.ts'
 import { startTunnel } from './tunnel.ts'
 import type { Tunnels } from './tunnel.ts'
+import { reasonOfFailure, UpstreamError } from './upstream-error.ts'
 import type { UpstreamConnection } from './upstream-connection.ts'
 import type { UpstreamPool } from './upstream-pool.ts'
 
@@ -33,6 +35,7 @@ export interface UpstreamRequest {
 export interface ExchangeHooks {
   readonly pool: UpstreamPool
   readonly tunnels: Tunnels
+  readonly counts: EdgeCounts
   /** No answer for so long is a failure; 0 waits for ever. */
   readonly proxyTimeoutMs: number
   /** Called for what counts as use of the route. Source: contract proxy §6. */
@@ -136,7 +139,7 @@ export class Exchange {
   }
 
   onDeadline(): void {
-    this.#fail(new Error('no answer in time'))
+    this.#fail(new UpstreamError('timeout', 'no answer in time'))
   }
 
   onConnect(): void {
@@ -153,6 +156,8 @@ export class Exchange {
   onAnswer(head: AnswerHead, fields: Fields): void {
     this.#status = head.status
     this.deadlineMs = 0
+    // As configurable-http-proxy does: what answers an upgrade is not counted.
+    if (!this.request.isUpgrade) this.#hooks.counts.answered('proxied', head.status)
     this.asker.answer(head, fields)
   }
 
@@ -164,7 +169,8 @@ export class Exchange {
     // The connection may serve another by now, and may have been paused for this one.
     this.#connection?.socket.resume()
     this.#end()
-    if (this.#status < 300) this.#hooks.onActivity(this.request.route)
+    const { route, isUpgrade } = this.request
+    if (this.#status < 300 && !isUpgrade) this.#hooks.onActivity(route)
     this.asker.end(trailers)
   }
 
@@ -190,6 +196,7 @@ export class Exchange {
 
   #fail(error: Error): void {
     this.#end()
+    this.#hooks.counts.upstreamFailed(reasonOfFailure(error))
     this.#connection?.destroy()
     if (this.#status === 0) {
       this.asker.fail(this.#hooks.onFailure(this, error))

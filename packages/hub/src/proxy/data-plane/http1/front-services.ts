@@ -1,4 +1,5 @@
 import type { PaceRules } from '../limits/body-pace.ts'
+import type { LimitName } from '../metrics/counts.ts'
 import type { Asker, Peer, ProxyFailure } from './asker.ts'
 import type { ClientConnection } from './client-connection.ts'
 import type { Exchange } from './exchange.ts'
@@ -25,6 +26,8 @@ export interface FrontServices {
    * comes as a value. The fields hold during the call only.
    */
   open(request: { head: RequestHead; fields: Fields; peer: Peer; asker: Asker }): Opened
+  /** A limit ended a request or its connection after it had been opened, or before. */
+  onRefused(limit: LimitName): void
   /** Never rejects. */
   failurePage(failure: ProxyFailure, request: RequestHead, accept: string): Promise<LocalAnswer>
   /** The connection ended, or became a tunnel. */

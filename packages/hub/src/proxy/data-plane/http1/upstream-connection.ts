@@ -8,6 +8,7 @@ import { nowMs } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
 import { Fields } from './fields.ts'
 import { HeadReader, needsMore } from './head-reader.ts'
+import { UpstreamError } from './upstream-error.ts'
 import type { UpstreamPool } from './upstream-pool.ts'
 
 const fields = new Fields()
@@ -63,7 +64,7 @@ export class UpstreamConnection {
   }
 
   onDeadline(): void {
-    this.fail(new Error('no connection in time'))
+    this.fail(new UpstreamError('timeout', 'no connection in time'))
   }
 
   connected(): void {
@@ -93,12 +94,12 @@ export class UpstreamConnection {
   ended(): void {
     if (this.#exchange !== undefined && this.#head?.framing === bodyFraming.close) {
       this.#finish('', false)
-    } else this.fail(new Error('the target closed the connection'))
+    } else this.fail(new UpstreamError('reset', 'the target closed the connection'))
   }
 
   closed(): void {
     this.#pool.options.deadlines.delete(this)
-    this.fail(new Error('the connection to the target was closed'))
+    this.fail(new UpstreamError('reset', 'the connection to the target was closed'))
   }
 
   received(chunk: Buffer): void {
@@ -106,15 +107,19 @@ export class UpstreamConnection {
     let at = 0
     while (at < chunk.length) {
       const exchange = this.#exchange
-      if (exchange === undefined) return this.fail(new Error('bytes that nobody asked for'))
+      if (exchange === undefined)
+        return this.fail(new UpstreamError('malformed', 'bytes that nobody asked for'))
       if (this.#head === undefined) {
         at = this.#reader.push(chunk, at)
         if (at === needsMore) return
-        if (at < 0) return this.fail(new Error('the answer is not HTTP/1.1, or its head too large'))
+        if (at < 0)
+          return this.fail(
+            new UpstreamError('malformed', 'the answer is not HTTP/1.1, or its head too large'),
+          )
         if (!this.#takeHead(exchange, chunk, at)) return
         if (this.#head === undefined) continue
       } else at = this.#takeBody(exchange, this.#head, chunk, at)
-      if (at < 0) return this.fail(new Error('the answer is not well chunked'))
+      if (at < 0) return this.fail(new UpstreamError('malformed', 'the answer is not well chunked'))
       const head = this.#head
       if (this.#exchange !== exchange) continue
       if (
@@ -133,14 +138,14 @@ export class UpstreamConnection {
     const { text, end } = this.#reader
     const head = parseAnswerHead(text, end, fields, exchange.request.isHead)
     if (head === undefined) {
-      this.fail(new Error('the head of the answer is malformed'))
+      this.fail(new UpstreamError('malformed', 'the head of the answer is malformed'))
       return false
     }
     if (head.status === 101) return this.#upgrade(exchange, head, chunk.subarray(at))
     if (head.status < 200) {
       this.#interimAnswers += 1
       if (this.#interimAnswers > maxInterimAnswers) {
-        this.fail(new Error('too many interim answers'))
+        this.fail(new UpstreamError('malformed', 'too many interim answers'))
         return false
       }
       if (head.status !== 100) exchange.asker.interim(head, fields)
@@ -162,7 +167,7 @@ export class UpstreamConnection {
 
   #upgrade(exchange: Exchange, head: AnswerHead, early: Buffer): boolean {
     if (!exchange.request.isUpgrade) {
-      this.fail(new Error('the target changed the protocol unasked'))
+      this.fail(new UpstreamError('malformed', 'the target changed the protocol unasked'))
       return false
     }
     this.#exchange = undefined

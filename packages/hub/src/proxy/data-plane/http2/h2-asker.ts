@@ -14,7 +14,7 @@ import type { RequestHead } from '../http1/request-head.ts'
 
 export type StreamServices = Pick<
   FrontServices,
-  'open' | 'failurePage' | 'tlsAnswerFields' | 'maxBodyBytes' | 'pace'
+  'open' | 'failurePage' | 'onRefused' | 'tlsAnswerFields' | 'maxBodyBytes' | 'pace'
 >
 
 const fields = new Fields()
@@ -114,7 +114,8 @@ export class StreamAsker implements Asker {
   }
 
   /** Gives up a request whose body cannot be taken to its end. */
-  #cutBody(status: number): void {
+  #cutBody(status: 408 | 413): void {
+    this.#services.onRefused(status === 408 ? 'body_rate' : 'body_size')
     const exchange = this.#exchange
     this.#exchange = undefined
     this.#endPace()

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { reasonOf } from '../http1/local-answer.ts'
+import type { LimitName } from '../metrics/counts.ts'
 import { addressKey } from './client-address.ts'
 import { Seats } from './seats.ts'
 
@@ -11,6 +12,7 @@ export interface GateOptions {
   readonly isTrustedPeer: (address: string) => boolean
   /** Connections and tunnels that are open. */
   readonly openCount: () => number
+  readonly onRefused: (limit: LimitName) => void
 }
 
 /** A refused client has so long to read why. */
@@ -55,6 +57,7 @@ export class Gate {
 
   /** @param isPlain - it can be told in plain HTTP. */
   refuse(socket: Socket, status: 429 | 503, isPlain: boolean): void {
+    this.#options.onRefused(status === 503 ? 'connections' : 'connections_per_address')
     socket.on('error', () => socket.destroy())
     if (!isPlain || this.#lastWords >= maxLastWords) {
       socket.destroy()

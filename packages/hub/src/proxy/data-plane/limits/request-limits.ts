@@ -5,6 +5,7 @@ import type { Fields } from '../http1/fields.ts'
 import type { LocalAnswer } from '../http1/local-answer.ts'
 import { chunkedLength } from '../http1/request-head.ts'
 import type { RequestHead } from '../http1/request-head.ts'
+import type { LimitName } from '../metrics/counts.ts'
 import { addressKey, clientAddress } from './client-address.ts'
 import { Seats } from './seats.ts'
 import { TokenBuckets } from './token-buckets.ts'
@@ -37,7 +38,7 @@ export const noLimits: LimitOptions = {
 }
 
 export type Verdict =
-  | { readonly kind: 'refused'; readonly answer: LocalAnswer }
+  | { readonly kind: 'refused'; readonly limit: LimitName; readonly answer: LocalAnswer }
   /** To be called once, when the request or its tunnel has ended. */
   | { readonly kind: 'passed'; readonly release: (() => void) | undefined }
 
@@ -81,32 +82,33 @@ export class RequestLimits {
   ): Verdict {
     const { head, fields, peer } = request
     if (this.#maxBodyBytes > 0 && head.bodyLength !== chunkedLength) {
-      if (head.bodyLength > this.#maxBodyBytes) return refused(413)
+      if (head.bodyLength > this.#maxBodyBytes) return refused('body_size', 413)
     }
     const address = clientAddress(peer, fields, this.#isTrustedPeer)
     const client = address === undefined ? undefined : addressKey(address)
     const user = isHub ? undefined : userOf(route)
-    const wait = this.#waitMs(client, user)
-    if (wait > 0) return refused(429, wait)
+    const refusal = this.#checkRates(client, user)
+    if (refusal !== undefined) return refusal
     // Connections of an address are counted where they come in, but for those of proxies.
     return this.#takeSeats(peer.isTrusted ? client : undefined, user)
   }
 
-  #waitMs(client: string | undefined, user: string | undefined): number {
+  #checkRates(client: string | undefined, user: string | undefined): Verdict | undefined {
     const now = nowMs()
     const ofClient = client === undefined ? 0 : (this.#addressRate?.take(client, now) ?? 0)
-    if (ofClient > 0) return ofClient
-    return user === undefined ? 0 : (this.#routeRate?.take(user, now) ?? 0)
+    if (ofClient > 0) return refused('requests_per_address', 429, ofClient)
+    const ofUser = user === undefined ? 0 : (this.#routeRate?.take(user, now) ?? 0)
+    return ofUser > 0 ? refused('requests_per_route', 429, ofUser) : undefined
   }
 
   #takeSeats(client: string | undefined, user: string | undefined): Verdict {
     const ofClient = client === undefined ? undefined : this.#addressSeats
     const ofUser = user === undefined ? undefined : this.#routeSeats
     if (ofClient === undefined && ofUser === undefined) return passed
-    if (ofClient?.take(client ?? '') === false) return refused(429)
+    if (ofClient?.take(client ?? '') === false) return refused('connections_per_address', 429)
     if (ofUser?.take(user ?? '') === false) {
       ofClient?.release(client ?? '')
-      return refused(503)
+      return refused('concurrent_per_route', 503)
     }
     let isReleased = false
     const release = (): void => {
@@ -131,9 +133,9 @@ const texts = {
   503: 'Too many requests at a time. Try again shortly.\n',
 } as const
 
-function refused(status: 413 | 429 | 503, waitMs = 1000): Verdict {
+function refused(limit: LimitName, status: 413 | 429 | 503, waitMs = 1000): Verdict {
   const type = ['Content-Type', 'text/plain; charset=utf-8'] as const
   const retry = ['Retry-After', String(Math.ceil(waitMs / 1000))] as const
   const headers = status === 413 ? [type] : [retry, type]
-  return { kind: 'refused', answer: { status, headers, body: Buffer.from(texts[status]) } }
+  return { kind: 'refused', limit, answer: { status, headers, body: Buffer.from(texts[status]) } }
 }

@@ -7,6 +7,8 @@ import type { Drain } from '../public-server.ts'
 /** What a worker is born with. */
 export interface WorkerData {
   readonly settings: FrontSettings
+  /** Memory of its `EdgeCounts`. */
+  readonly counts: SharedArrayBuffer
 }
 
 export type ToWorker =

@@ -1,7 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { messageOf } from '../../../domain/errors.ts'
 import { type RouteChange, RoutingTable } from '../../routing-table.ts'
-import { type Front, openFront } from '../front.ts'
+import { openFront, type ThreadFront } from '../front.ts'
+import { EdgeCounts } from '../metrics/counts.ts'
 import type { FromWorker, ToWorker, WorkerData } from './messages.ts'
 
 /**
@@ -17,13 +18,14 @@ if (port === null) throw new TypeError('this is the code of a thread')
 const say = (message: FromWorker): void => port.postMessage(message)
 
 const table = new RoutingTable({ tracksActivity: true })
-let front: Front | undefined
+let front: ThreadFront | undefined
 // Before anything is waited for: changes must not queue.
 port.on('message', receive)
 try {
-  const { settings } = workerData as WorkerData
+  const { settings, counts } = workerData as WorkerData
   front = await openFront(settings, {
     table,
+    counts: new EdgeCounts(counts),
     log: (level, message) => say({ kind: 'log', level, message }),
   })
   say({ kind: 'ready' })
@@ -42,6 +44,7 @@ function receive(message: ToWorker): void {
       front?.listen(message.at).then((at) => say({ kind: 'listening', port: at }), fail)
       break
     case 'ask':
+      front?.measure()
       say({ kind: 'activity', touched: table.takeTouched(), id: message.id })
       break
     case 'reloadCertificates':

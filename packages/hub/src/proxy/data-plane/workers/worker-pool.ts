@@ -4,6 +4,7 @@ import type { NewRoute, RouteChange, RoutingTable } from '../../routing-table.ts
 import type { EdgeLog } from '../context.ts'
 import type { Front, FrontSettings } from '../front.ts'
 import type { Listen } from '../listen.ts'
+import { EdgeCounts } from '../metrics/counts.ts'
 import type { Drain } from '../public-server.ts'
 import { WorkerThread } from './worker-thread.ts'
 
@@ -36,12 +37,29 @@ export class WorkerPool implements Front {
   readonly #serving = new Set<WorkerThread>()
   readonly #ending = new AbortController()
   readonly #replacing = new Set<Promise<void>>()
+  /** What workers counted that have ended. */
+  readonly #past = new EdgeCounts()
+  #restarts = 0
   #pending: RouteChange[] = []
   #at: Listen | undefined
   #pauseMs = firstPauseMs
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options
+  }
+
+  get workers(): number {
+    return this.#serving.size
+  }
+
+  get restarts(): number {
+    return this.#restarts
+  }
+
+  async countInto(sum: EdgeCounts): Promise<void> {
+    await this.freshen()
+    sum.absorb(this.#past)
+    for (const { counts } of this.#threads) sum.absorb(counts)
   }
 
   /** Notes a change of the table. */
@@ -104,27 +122,25 @@ export class WorkerPool implements Front {
   #create(): WorkerThread {
     const { settings, table, log } = this.#options
     const startedAt = performance.now()
-    const thread: WorkerThread = new WorkerThread(
-      { settings },
-      {
-        onActivity: (touched) => {
-          for (const [path, ms] of touched) {
-            const route = table().find(path)
-            if (route !== undefined) table().touch(route, ms)
-          }
-        },
-        onLog: ({ level, message }) => log(level, message),
-        onExit: (error) => {
-          this.#threads.delete(thread)
-          const wasServing = this.#serving.delete(thread)
-          if (this.#ending.signal.aborted || !wasServing || this.#at === undefined) return
-          const reason = error === undefined ? '' : `: ${messageOf(error)}`
-          log('error', `a worker has ended and is replaced${reason}`)
-          if (performance.now() - startedAt > steadyMs) this.#pauseMs = firstPauseMs
-          this.#keepReplacing(this.#at)
-        },
+    const thread: WorkerThread = new WorkerThread(settings, {
+      onActivity: (touched) => {
+        for (const [path, ms] of touched) {
+          const route = table().find(path)
+          if (route !== undefined) table().touch(route, ms)
+        }
       },
-    )
+      onLog: ({ level, message }) => log(level, message),
+      onExit: (error) => {
+        this.#threads.delete(thread)
+        this.#past.absorb(thread.counts, true)
+        const wasServing = this.#serving.delete(thread)
+        if (this.#ending.signal.aborted || !wasServing || this.#at === undefined) return
+        const reason = error === undefined ? '' : `: ${messageOf(error)}`
+        log('error', `a worker has ended and is replaced${reason}`)
+        if (performance.now() - startedAt > steadyMs) this.#pauseMs = firstPauseMs
+        this.#keepReplacing(this.#at)
+      },
+    })
     this.#send()
     this.#threads.add(thread)
     const routes = [...table().listOwned()]
@@ -149,6 +165,7 @@ export class WorkerPool implements Front {
         await thread.ready()
         this.#serving.add(thread)
         await thread.listen(at)
+        this.#restarts += 1
         return
       } catch (error) {
         // It is not one whose end calls for another: this loop goes on.

@@ -3,6 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import type { RouteChange } from '../../routing-table.ts'
 import type { Listen } from '../listen.ts'
+import { EdgeCounts } from '../metrics/counts.ts'
+import type { FrontSettings } from '../front.ts'
 import type { Drain } from '../public-server.ts'
 import type { FromWorker, ToWorker, WorkerData } from './messages.ts'
 
@@ -24,6 +26,7 @@ const closeTimeoutMs = 1000
 
 /** The main thread's side of one worker. */
 export class WorkerThread {
+  readonly counts = new EdgeCounts()
   readonly #thread: Worker
   readonly #waiters = new Set<Waiter>()
   #lastSeq = 0
@@ -31,9 +34,9 @@ export class WorkerThread {
   #lastAsk = 0
   #isGone = false
 
-  constructor(data: WorkerData, events: WorkerEvents) {
+  constructor(settings: FrontSettings, events: WorkerEvents) {
     this.#thread = new Worker(new URL('./worker-main.ts', import.meta.url), {
-      workerData: data,
+      workerData: { settings, counts: this.counts.memory } satisfies WorkerData,
       name: 'edge worker',
       execArgv: ['--disable-warning=ExperimentalWarning'],
     })
