@@ -1,6 +1,7 @@
 import type { Command, Option } from 'commander'
 import { createAdminProgram } from '../cli/admin/program.ts'
 import { helpText } from '../cli/arguments.ts'
+import { edgeFlags, type Flag } from '../cli/edge-flags.ts'
 import { code, madeBy, toPage, toTable } from './markdown.ts'
 
 /** `docs/reference/cli.md`: every command with its flags. */
@@ -15,6 +16,9 @@ export function toCliReference(): string {
     '## Running the hub',
     `\`\`\`text\n${helpText(false).trimEnd()}\n\`\`\``,
     '`orrery --help-all` prints every option; [differences](differences.md) has what JupyterHub’s command line does otherwise.',
+    '## Running the edge',
+    'The flags are those of configurable-http-proxy 5.3 and further ones; [differences](differences.md#the-proxy) has what is not as there, [the edge](../explanation/edge.md) what they do together.',
+    edgeFlagTable(),
     '## Administration',
     'These speak to a running hub; [administer](../howto/administer.md) shows them at work. All of them have these flags:',
     flagTable(shared),
@@ -45,6 +49,20 @@ function describeCommand(command: Command): string {
         ),
     own.length === 0 ? '' : flagTable(own),
   ]).trimEnd()
+}
+
+function edgeFlagTable(): string {
+  return toTable(
+    ['flag', 'meaning'],
+    Object.entries<Flag>(edgeFlags).map(([name, { short, value, help, default: standard }]) => {
+      const usage = [`--${name}`, value].filter((part) => part !== undefined).join(' ')
+      const isTold = typeof standard === 'string' && standard !== ''
+      return [
+        code(short === undefined ? usage : `-${short}, ${usage}`),
+        `${help}${isTold ? `; ${code(standard)} by default` : ''}`,
+      ]
+    }),
+  )
 }
 
 function flagTable(options: readonly Option[]): string {
