@@ -48,6 +48,8 @@ const aliases: Readonly<Record<string, readonly [string, string]>> = {
   'base-url': ['JupyterHub', 'base_url'],
   'hub-ip': ['JupyterHub', 'hub_ip'],
   'hub-port': ['JupyterHub', 'hub_port'],
+  'ssl-key': ['JupyterHub', 'ssl_key'],
+  'ssl-cert': ['JupyterHub', 'ssl_cert'],
   'pid-file': ['JupyterHub', 'pid_file'],
   db: ['JupyterHub', 'db_url'],
   'log-level': ['Application', 'log_level'],

@@ -12,6 +12,7 @@ import { type RouteDriver, startRouteDriver } from '../proxy/adapters/route-driv
 import type { DataFolder } from '../startup/data-folder.ts'
 import type { Store } from '../storage/store.ts'
 import { hubRoutespec, isHubCatchAll } from './public-address.ts'
+import { type PublicCertificate, publicScheme } from './public-tls.ts'
 import { bracketed, hubConnectUrl, hubPrefixOf, reachable } from './settings.ts'
 
 export interface ProxyInput {
@@ -20,13 +21,21 @@ export interface ProxyInput {
   readonly logger: Logger
 }
 
+/** What a proxy that the hub starts is given besides. */
+export interface StartedProxyInput extends ProxyInput {
+  readonly certificate: PublicCertificate | undefined
+}
+
 /** Whether the hub drives configurable-http-proxy by its REST API, instead of edges that follow. */
 export function drivesProxy(config: Config): boolean {
   return config.JupyterHub.proxy === 'configurable-http-proxy'
 }
 
 /** Starts the proxy that the configuration chooses, or takes over the one that runs. */
-export function startProxy(dataFolder: DataFolder, input: ProxyInput): Promise<ProxyProcess> {
+export function startProxy(
+  dataFolder: DataFolder,
+  input: StartedProxyInput,
+): Promise<ProxyProcess> {
   const { config } = input
   const edge = [process.execPath, '--disable-warning=ExperimentalWarning', entryPath(), 'edge']
   return drivesProxy(config)
@@ -34,13 +43,13 @@ export function startProxy(dataFolder: DataFolder, input: ProxyInput): Promise<P
         ...input,
         name: 'proxy',
         command: config.ConfigurableHTTPProxy.command,
-        flags: proxyFlags(config),
+        args: toArgs(proxyFlags(input)),
       })
     : startProcess(dataFolder, {
         ...input,
         name: 'edge',
         command: edge,
-        flags: edgeFlags(config, dataFolder),
+        args: [...toArgs(edgeFlags(input, dataFolder)), ...config.Orrery.edgeArgs],
         succession: { flag: '--successor', pidPath: edgePidPath(dataFolder) },
       })
 }
@@ -50,22 +59,21 @@ function startProcess(
   input: ProxyInput & {
     name: 'edge' | 'proxy'
     command: readonly string[]
-    flags: Readonly<Record<string, string>>
+    args: readonly string[]
     succession?: { flag: string; pidPath: string }
   },
 ): Promise<ProxyProcess> {
-  const { config, name, command, flags } = input
+  const { config, name, command, args } = input
   const { ip, port } = config.JupyterHub
   const { checkRunningIntervalMs, pidFile } = config.ConfigurableHTTPProxy
   return startProxyProcess({
     name,
     command,
-    args: [
-      ...Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value]),
-      ...(config.JupyterHub.subdomainHost === '' ? [] : ['--host-routing']),
-    ],
+    args: [...args, ...(config.JupyterHub.subdomainHost === '' ? [] : ['--host-routing'])],
     authToken: input.proxyAuthToken,
-    healthUrl: new URL(`http://${bracketed(reachable(ip))}:${port}/_chp_healthz`),
+    healthUrl: new URL(
+      `${publicScheme(config)}://${bracketed(reachable(ip))}:${port}/_chp_healthz`,
+    ),
     dataDir: dataFolder.path,
     checkIntervalMs: checkRunningIntervalMs,
     ...(name === 'proxy' && { pidFile }),
@@ -75,7 +83,7 @@ function startProcess(
 }
 
 /** Source: contract proxy §9.2. */
-function proxyFlags(config: Config): Record<string, string> {
+function proxyFlags({ config, certificate }: StartedProxyInput): Record<string, string> {
   const { ip, port } = config.JupyterHub
   const { apiUrl, logLevel } = config.ConfigurableHTTPProxy
   const api = new URL(apiUrl)
@@ -86,18 +94,27 @@ function proxyFlags(config: Config): Record<string, string> {
     'api-port': api.port || '80',
     'error-target': `${hubConnectUrl(config)}error`,
     'log-level': logLevel,
+    ...(certificate !== undefined && {
+      'ssl-key': certificate.keyPath,
+      'ssl-cert': certificate.certPath,
+    }),
   }
 }
 
-function edgeFlags(config: Config, dataFolder: DataFolder): Record<string, string> {
+function edgeFlags(input: StartedProxyInput, dataFolder: DataFolder): Record<string, string> {
+  const { config } = input
   const hubUrl = hubConnectUrl(config)
   return {
-    ...proxyFlags(config),
+    ...proxyFlags(input),
     'hub-url': hubUrl,
     ...(isHubCatchAll(config) && { 'default-target': new URL(hubUrl).origin }),
     'snapshot-file': join(dataFolder.path, 'edge-routes.json'),
     'pid-file': edgePidPath(dataFolder),
   }
+}
+
+function toArgs(flags: Readonly<Record<string, string>>): string[] {
+  return Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value])
 }
 
 function edgePidPath(dataFolder: DataFolder): string {

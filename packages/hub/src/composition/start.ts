@@ -14,6 +14,7 @@ import { requireUsableKeys } from './auth-states.ts'
 import { type Hub, startHub, writePidFile } from './hub.ts'
 import { driveProxy, drivesProxy, startProxy } from './proxies.ts'
 import { publicUrlOf } from './public-address.ts'
+import { type PublicCertificate, publicCertificate, publicScheme } from './public-tls.ts'
 import { bracketed } from './settings.ts'
 
 export interface StartInput {
@@ -42,34 +43,45 @@ const stopServersTimeoutMs = 90_000
 export async function startProgram(input: StartInput): Promise<RunningProgram> {
   const { config, logger } = input
   logger.info({ version: orreryVersion }, 'Orrery starts')
-  requireUsableKeys(config) // before anything is started
+  // Before anything is started.
+  requireUsableKeys(config)
+  const certificate = startsProxy(input) ? publicCertificate(input) : undefined
   const dataFolder = lockDataFolder(config.Orrery.dataDir)
   try {
-    return await startIn(dataFolder, input)
+    return await startIn(dataFolder, input, certificate)
   } catch (error) {
     dataFolder.release()
     throw error
   }
 }
 
-async function startIn(dataFolder: DataFolder, input: StartInput): Promise<RunningProgram> {
+function startsProxy({ withEdge, config }: StartInput): boolean {
+  return withEdge && config.Proxy.shouldStart
+}
+
+async function startIn(
+  dataFolder: DataFolder,
+  input: StartInput,
+  certificate: PublicCertificate | undefined,
+): Promise<RunningProgram> {
   const { config, logger } = input
   const { dbUrl, upgradeDb, pidFile, cleanupServers, cleanupProxy } = config.JupyterHub
   const removePidFile = writePidFile(pidFile)
   const store = await openStore({ url: dbUrl, directory: input.cwd, upgrade: upgradeDb })
   const proxyAuthToken =
     config.ConfigurableHTTPProxy.authToken || ensureSecretFile(join(dataFolder.path, 'proxy_token'))
-  const startsProxy = input.withEdge && config.Proxy.shouldStart
   const isDriven = drivesProxy(config)
   const proxyInput = { config, proxyAuthToken, logger }
   // Side by side: the edge waits for its hub by itself, and a start takes half the time.
-  const proxyStarting = startsProxy ? startProxy(dataFolder, proxyInput) : undefined
+  const proxyStarting = startsProxy(input)
+    ? startProxy(dataFolder, { ...proxyInput, certificate })
+    : undefined
   proxyStarting?.catch(() => undefined) // awaited below, after the hub
   let hub: Hub | undefined
   let proxy: ProxyProcess | undefined
   let driver: RouteDriver | undefined
   try {
-    const withEdge = startsProxy || isDriven
+    const withEdge = startsProxy(input) || isDriven
     const shutDown = input.onShutdownRequest
     hub = await startHub({ ...input, shutDown, withEdge, store, proxyAuthToken, dataFolder })
     proxy = await proxyStarting
@@ -109,7 +121,8 @@ async function startIn(dataFolder: DataFolder, input: StartInput): Promise<Runni
 function announce(config: Config, input: { logger: Logger; setupPath: string | undefined }): void {
   const { ip, port, baseUrl } = config.JupyterHub
   const host = ip === '' || ip === '0.0.0.0' || ip === '::' ? '127.0.0.1' : ip
-  const origin = publicUrlOf(config)?.origin ?? `http://${bracketed(host)}:${port}`
+  const origin =
+    publicUrlOf(config)?.origin ?? `${publicScheme(config)}://${bracketed(host)}:${port}`
   input.logger.info({}, `Orrery is now running at ${origin}${baseUrl}`)
   if (input.setupPath === undefined) return
   // For the person at the terminal, and not for the log: the link is a secret until it is used.

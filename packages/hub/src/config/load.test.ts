@@ -315,7 +315,12 @@ describe('mistakes', () => {
 })
 
 describe.each([
-  ['an option that is known and not supported', 'JupyterHub', 'ssl_key', 'JupyterHub.ssl_key'],
+  [
+    'an option that is known and not supported',
+    'JupyterHub',
+    'extra_log_file',
+    'JupyterHub.extra_log_file',
+  ],
   ['a class of a plugin', 'KubeSpawner', 'image', 'KubeSpawner is not supported'],
   ['a class nobody knows', 'Spwner', 'args', 'Did you mean Spawner?'],
 ])('%s', (_case, section, name, expected) => {

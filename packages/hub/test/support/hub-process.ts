@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { Agent, fetch as undiciFetch } from 'undici'
 import { freePort } from './postgres.ts'
 
 type ConfigFile = Readonly<Record<string, Readonly<Record<string, unknown>>>>
@@ -16,6 +17,8 @@ export interface HubProcessOptions {
   readonly dbUrl?: string
   /** Gives the `simple` spawner home folders inside the installation. */
   readonly homes?: boolean
+  /** The public side speaks HTTPS. */
+  readonly https?: boolean
 }
 
 /** A whole Orrery in a folder of its own: hub and edge as real processes, on ports of their own. */
@@ -29,6 +32,8 @@ export class TestInstallation {
   /** Everything the hubs printed, over all their lives. */
   output = ''
   #hub: ChildProcess | undefined
+  /** The tests' certificates are for no name that anybody asks. */
+  readonly #agent = new Agent({ connect: { rejectUnauthorized: false } })
 
   private constructor(
     folder: string,
@@ -55,7 +60,7 @@ export class TestInstallation {
 
   /** What users type. */
   get url(): string {
-    return `http://127.0.0.1:${this.port}`
+    return `${this.#options.https === true ? 'https' : 'http'}://127.0.0.1:${this.port}`
   }
 
   get hubPid(): number | undefined {
@@ -132,7 +137,8 @@ export class TestInstallation {
     options: { token: string; method?: string; body?: unknown; direct?: boolean },
   ): Promise<{ status: number; body: unknown }> {
     const origin = options.direct === true ? `http://127.0.0.1:${this.hubPort}` : this.url
-    const answer = await fetch(`${origin}/hub/api${path}`, {
+    const answer = await undiciFetch(`${origin}/hub/api${path}`, {
+      dispatcher: this.#agent,
       method: options.method ?? 'GET',
       headers: { Authorization: `token ${options.token}`, Connection: 'close' },
       ...(options.body !== undefined && { body: JSON.stringify(options.body) }),
@@ -156,6 +162,7 @@ export class TestInstallation {
     for (const pid of [this.edgePid(), this.edgePid('proxy'), ...this.serverPids()]) {
       if (pid !== undefined && this.#isOurs(pid)) killQuietly(pid)
     }
+    await this.#agent.destroy()
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 })
   }
 
@@ -176,7 +183,8 @@ export class TestInstallation {
     if (this.#hub?.exitCode !== null || this.#hub.signalCode !== null) {
       throw new Error(`the hub ended while it started:\n${this.output.slice(-6_000)}`)
     }
-    const answer = await fetch(`${this.url}/hub/api/`, {
+    const answer = await undiciFetch(`${this.url}/hub/api/`, {
+      dispatcher: this.#agent,
       signal: AbortSignal.timeout(2_000),
     }).catch(() => undefined)
     await answer?.body?.cancel()

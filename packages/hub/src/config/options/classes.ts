@@ -10,6 +10,7 @@ import {
 import { accessOptions, cryptKeeperOptions } from './jupyterhub-access.ts'
 import { networkOptions } from './jupyterhub-network.ts'
 import { serverOptions } from './jupyterhub-servers.ts'
+import { tlsOptions } from './jupyterhub-tls.ts'
 import { orreryOptions } from './orrery.ts'
 import { configurableHttpProxyOptions, proxyOptions } from './proxy.ts'
 import {
@@ -21,6 +22,7 @@ import {
 
 const jupyterHubOptions = {
   ...networkOptions,
+  ...tlsOptions,
   ...accessOptions,
   ...serverOptions,
   ...processOptions,

@@ -1,4 +1,5 @@
 import { boolean, text } from '../codecs.ts'
+import { stringList } from '../codecs-lists.ts'
 import { type Codec, ValueMismatch } from '../codec.ts'
 import { defineOptions } from '../option.ts'
 
@@ -18,6 +19,12 @@ export const orreryOptions = defineOptions({
     type: folder,
     default: 'orrery-data',
     summary: 'Folder for everything that is stored and not placed elsewhere.',
+  },
+  edge_args: {
+    type: stringList,
+    default: [],
+    summary:
+      "Further flags of the edge that the hub starts, such as ['--redirect-port=80', '--hsts=31536000']; see `orrery edge --help`.",
   },
   queue_spawns: {
     type: boolean,

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { request } from 'undici'
+import { Agent, request } from 'undici'
 import { ConfigError, messageOf } from '../../domain/errors.ts'
 import {
   findProcess,
@@ -224,8 +224,11 @@ async function isServing(options: ProxyProcessOptions, child: ChildProcess): Pro
 }
 
 async function isHealthy(url: URL): Promise<boolean> {
+  // The certificate is for the public name, which is not where we ask.
+  const dispatcher = new Agent({ connect: { rejectUnauthorized: false } })
   try {
     const answer = await request(url, {
+      dispatcher,
       headersTimeout: 2_000,
       bodyTimeout: 2_000,
       headers: { connection: 'close' },
@@ -234,6 +237,8 @@ async function isHealthy(url: URL): Promise<boolean> {
     return answer.statusCode === 200 && body.includes('"status"')
   } catch {
     return false
+  } finally {
+    await dispatcher.destroy()
   }
 }
 
