@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { bodyFraming } from '../http1/answer-head.ts'
 import type { AnswerHead } from '../http1/answer-head.ts'
 import type { Asker, Peer, ProxyFailure } from '../http1/asker.ts'
-import type { FrontServices } from '../http1/front-services.ts'
+import type { FrontServices, Opened } from '../http1/front-services.ts'
 import type { Exchange } from '../http1/exchange.ts'
 import { fieldKind, Fields } from '../http1/fields.ts'
 import type { LocalAnswer } from '../http1/local-answer.ts'
@@ -14,10 +14,12 @@ import type { RequestHead } from '../http1/request-head.ts'
 
 export type StreamServices = Pick<
   FrontServices,
-  'open' | 'failurePage' | 'onRefused' | 'tlsAnswerFields' | 'maxBodyBytes' | 'pace'
+  'open' | 'failurePage' | 'onRefused' | 'onBug' | 'tlsAnswerFields' | 'maxBodyBytes' | 'pace'
 >
 
 const fields = new Fields()
+/** Others are invalid, and Node does not send them. Source: RFC 9110 §15. */
+const maxStatus = 599
 const isPerConnection: ReadonlySet<number> = new Set([
   fieldKind.hopByHop,
   fieldKind.connection,
@@ -43,6 +45,8 @@ export class StreamAsker implements Asker {
   #isBodyPaused = false
   #pace: BodyPace | undefined
   #bodyBytes = 0
+  /** The answer has no body here, whatever the target sends. */
+  #isBodiless = false
 
   constructor(stream: ServerHttp2Stream, services: StreamServices, rawHeaders: readonly string[]) {
     this.#stream = stream
@@ -55,7 +59,7 @@ export class StreamAsker implements Asker {
     const stream = this.#stream
     stream.on('error', () => undefined) // its 'close' says the same
     stream.on('close', () => this.#closed()).on('drain', () => this.#exchange?.resumeAnswer())
-    stream.on('wantTrailers', () => stream.sendTrailers(this.#trailers))
+    stream.on('wantTrailers', () => this.#tell(() => stream.sendTrailers(this.#trailers)))
     const text = toHttp1(rawHeaders, !stream.endAfterHeaders)
     const head = text === undefined ? 400 : parseRequestHead(text, text.length, fields)
     if (typeof head === 'number') {
@@ -63,7 +67,14 @@ export class StreamAsker implements Asker {
       return
     }
     this.#request = head
-    const opened = this.#services.open({ head, fields, peer, asker: this })
+    let opened: Opened
+    try {
+      opened = this.#services.open({ head, fields, peer, asker: this })
+    } catch (error) {
+      this.#services.onBug(error)
+      this.fail({ code: 500, isHubDown: false })
+      return
+    }
     switch (opened.kind) {
       case 'exchange':
         this.#exchange = opened.exchange
@@ -130,27 +141,37 @@ export class StreamAsker implements Asker {
   }
 
   ready(): void {
+    const isAwaited = this.#request?.expectsContinue === true && this.#bodyBytes === 0
+    if (isAwaited && this.#canAnswer) {
+      this.#tell(() => this.#stream.additionalHeaders({ ':status': 100 }))
+    }
     if (!this.#isBodyPaused) this.#stream.resume()
   }
 
   interim(head: AnswerHead, answerFields: Fields): void {
-    if (this.#stream.headersSent || this.#stream.destroyed) return
-    this.#stream.additionalHeaders(this.#headers(head, answerFields))
+    if (!this.#canAnswer) return
+    this.#tell(() => this.#stream.additionalHeaders(this.#headers(head, answerFields)))
   }
 
   answer(head: AnswerHead, answerFields: Fields): void {
     const stream = this.#stream
     this.#endPace()
-    if (stream.destroyed) return
+    if (!this.#canAnswer) return
+    if (head.status > maxStatus) {
+      this.#exchange?.abort()
+      this.fail({ code: 503, isHubDown: false })
+      return
+    }
     const headers = this.#headers(head, answerFields)
     Object.assign(headers, this.#services.tlsAnswerFields)
-    const endStream = head.framing === bodyFraming.none
+    const endStream = head.framing === bodyFraming.none || head.status === 205
+    this.#isBodiless = endStream
     const hasTrailers = !endStream && answerFields.kind.includes(fieldKind.trailer)
-    stream.respond(headers, { endStream, waitForTrailers: hasTrailers })
+    this.#tell(() => stream.respond(headers, { endStream, waitForTrailers: hasTrailers }))
   }
 
   bytes(chunk: Buffer, from: number, to: number): boolean {
-    if (this.#stream.destroyed) return true
+    if (this.#isBodiless || this.#stream.destroyed || this.#stream.writableEnded) return true
     return this.#stream.write(Buffer.from(chunk.subarray(from, to)))
   }
 
@@ -194,25 +215,46 @@ export class StreamAsker implements Asker {
 
   #answerLocally(answer: LocalAnswer): void {
     const stream = this.#stream
-    if (stream.destroyed || stream.headersSent) return
+    if (!this.#canAnswer) return
     const { status, headers, body } = answer
     const named = headers.map(([name, value]) => [name.toLowerCase(), value] as const)
-    stream.respond({
-      ':status': status,
-      ...Object.fromEntries(named),
-      ...this.#services.tlsAnswerFields,
-      'content-length': body.length,
+    this.#tell(() => {
+      stream.respond({
+        ':status': status,
+        ...Object.fromEntries(named),
+        ...this.#services.tlsAnswerFields,
+        'content-length': body.length,
+      })
+      stream.end(this.#request?.method === 'HEAD' ? undefined : body)
     })
-    stream.end(this.#request?.method === 'HEAD' ? undefined : body)
+  }
+
+  /** A stream that the client took back is closed before it is destroyed. */
+  get #canAnswer(): boolean {
+    const stream = this.#stream
+    return !stream.destroyed && !stream.closed && !stream.headersSent
+  }
+
+  /** What a target answers must end no more than its stream, whatever Node refuses to send of it. */
+  #tell(send: () => void): void {
+    try {
+      send()
+    } catch (error) {
+      this.#services.onBug(error)
+      this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+    }
   }
 
   #headers(head: AnswerHead, answerFields: Fields): OutgoingHttpHeaders {
-    const headers: Record<string, string | string[] | number> = { ':status': head.status }
+    const headers = noHeaders()
+    headers[':status'] = head.status
     const { nominated } = head.connection
+    const isEmpty = head.status < 200 || head.status === 204 || head.status === 205
     for (let i = 0; i < answerFields.count; i += 1) {
       const kind = answerFields.kind[i] ?? 0
       const name = answerFields.name(i)
       if (isPerConnection.has(kind) || nominated?.has(name) === true) continue
+      if (isEmpty && kind === fieldKind.contentLength) continue
       const value = answerFields.value(i)
       const isMoved = kind === fieldKind.location && this.#rewrite !== undefined
       add(headers, name, isMoved ? (this.#rewrite?.(value, head.status) ?? value) : value)
@@ -294,7 +336,7 @@ function toHttp1(rawHeaders: readonly string[], hasBody: boolean): string | unde
 }
 
 function parseTrailers(lines: string): OutgoingHttpHeaders {
-  const trailers: Record<string, string | string[] | number> = {}
+  const trailers = noHeaders()
   for (const line of lines.split('\r\n')) {
     const colon = line.indexOf(':')
     if (colon > 0) add(trailers, line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim())
@@ -302,11 +344,14 @@ function parseTrailers(lines: string): OutgoingHttpHeaders {
   return trailers
 }
 
-function add(
-  headers: Record<string, string | string[] | number>,
-  name: string,
-  value: string,
-): void {
+type Headers = Record<string, string | string[] | number>
+
+/** Names are the target's: none of them means anything to the object. */
+function noHeaders(): Headers {
+  return Object.create(null) as Headers // `create` is typed `any`
+}
+
+function add(headers: Headers, name: string, value: string): void {
   const present = headers[name]
   if (present === undefined) headers[name] = value
   else headers[name] = Array.isArray(present) ? [...present, value] : [String(present), value]

@@ -3,6 +3,7 @@ import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
 import { maxHeadBytes } from '../context.ts'
 import type { Peer } from '../http1/asker.ts'
+import { maxFields } from '../http1/fields.ts'
 import { StreamAsker, type StreamServices } from './h2-asker.ts'
 
 export interface SessionOptions {
@@ -38,6 +39,9 @@ export class Http2Sessions {
   accept(socket: TLSSocket, peer: Peer): void {
     const session = performServerHandshake(socket, {
       maxSessionMemory,
+      maxHeaderListPairs: maxFields,
+      // A target may say twice what should be said once; over HTTP/1.1 that passes as well.
+      strictSingleValueFields: false,
       settings: {
         maxConcurrentStreams,
         maxHeaderListSize: maxHeadBytes,
