@@ -8,6 +8,15 @@ import type { LimitOptions } from '../proxy/data-plane/limits/request-limits.ts'
 import type { ProtocolFlags, PublicTlsFlags, TlsFlags } from '../proxy/data-plane/tls/tls-setup.ts'
 import { messageOf } from '../domain/errors.ts'
 import { type EdgeFlagValues, readEdgeFlags, UsageError } from './edge-flags.ts'
+import {
+  address,
+  customHeaders,
+  optional,
+  readToken,
+  targetFlag,
+  urlFlag,
+  wholeNumber,
+} from './edge-values.ts'
 
 const maxWorkers = 256
 const logLevels = ['debug', 'info', 'warn', 'error'] as const satisfies readonly LogLevel[]
@@ -29,14 +38,19 @@ export function parseEdgeFlags(argv: readonly string[], env: NodeJS.ProcessEnv):
     values['api-port'] ?? String(values.socket === undefined ? port + 1 : 8001),
     65_535,
   )
-  const logLevel = logLevels.find((level) => level === values['log-level'])
+  const logLevel = logLevels.find((level) => level === values['log-level'].toLowerCase())
   if (logLevel === undefined) throw new UsageError(`--log-level is one of ${logLevels.join(', ')}`)
   const hubUrls = values['hub-url'].map((url) => urlFlag('hub-url', url).replace(/\/*$/, '/'))
+  const { 'default-target': defaultTarget } = values
   const errorTarget =
     values['error-target'] ??
     (values['error-path'] === undefined && hubUrls[0] !== undefined
       ? `${hubUrls[0]}error`
       : undefined)
+  const log = createLog(logLevel)
+  for (const flag of ['ip', 'api-ip', 'metrics-ip'] as const)
+    if (values[flag] === '*')
+      log('warn', `--${flag}=* is read as all interfaces; say 0.0.0.0 or nothing`)
   const options: EdgeOptions = {
     forward: {
       hostRouting: values['host-routing'],
@@ -45,10 +59,10 @@ export function parseEdgeFlags(argv: readonly string[], env: NodeJS.ProcessEnv):
       includePrefix: !values['no-include-prefix'],
       changeOrigin: values['change-origin'],
       autoRewrite: values['auto-rewrite'],
-      customHeaders: values['custom-header'].map(parseHeader),
+      customHeaders: customHeaders(values['custom-header']),
       proxyTimeoutMs: wholeNumber('proxy-timeout', values['proxy-timeout']),
       ...optional('protocolRewrite', values['protocol-rewrite']),
-      ...optional('errorTarget', errorTarget && urlFlag('error-target', errorTarget)),
+      ...optional('errorTarget', errorTarget && targetFlag('error-target', errorTarget)),
       ...optional('errorPath', values['error-path']),
     },
     trustedProxies: trustedProxies(values['trusted-proxy']),
@@ -63,15 +77,16 @@ export function parseEdgeFlags(argv: readonly string[], env: NodeJS.ProcessEnv):
     isProxied: values['proxy-protocol'],
     protocol: protocolFlags(values),
     ...tlsOf(values, env, port),
-    token: env['CONFIGPROXY_AUTH_TOKEN'] ?? '',
+    token: readToken(env),
     hubUrls,
-    log: createLog(logLevel),
+    log,
+    logsRequests: logLevel === 'debug',
     timeoutMs: wholeNumber('timeout', values.timeout),
     keepAliveTimeoutMs: wholeNumber('keep-alive-timeout', values['keep-alive-timeout']),
     limits: limitsOf(values),
     headTimeoutMs: wholeNumber('head-timeout', values['head-timeout']),
     webSocketPingMs: wholeNumber('websocket-ping-interval', values['websocket-ping-interval']),
-    ...optional('defaultTarget', values['default-target']),
+    ...optional('defaultTarget', defaultTarget && targetFlag('default-target', defaultTarget)),
     ...optional('snapshotFile', values['snapshot-file']),
   }
   const drainMs = wholeNumber('drain-timeout', values['drain-timeout'])
@@ -150,31 +165,6 @@ function trustedProxies(ranges: readonly string[]): readonly string[] {
   }
 }
 
-function optional<K extends string>(key: K, value: string | undefined): { [P in K]?: string } {
-  return (value === undefined ? {} : { [key]: value }) as { [P in K]?: string }
-}
-
-function wholeNumber(flag: string, text: string, max = 2 ** 31 - 1): number {
-  const value = Number(text)
-  if (/^\d+$/.test(text) && value <= max) return value
-  throw new UsageError(`--${flag} is a whole number up to ${max}`)
-}
-
-function urlFlag(flag: string, url: string): string {
-  if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url
-  throw new UsageError(`--${flag} is an http URL`)
-}
-
-function parseHeader(text: string): readonly [string, string] {
-  const colon = text.indexOf(':')
-  if (colon < 1) throw new UsageError('--custom-header is NAME:VALUE')
-  return [text.slice(0, colon).trim(), text.slice(colon + 1).trim()]
-}
-
-function address(ip: string | undefined): string | undefined {
-  return ip === '' || ip === '*' ? undefined : ip
-}
-
 function createLog(minimum: LogLevel): EdgeLog {
   const from = logLevels.indexOf(minimum)
   return (level, message) => {
@@ -196,6 +186,15 @@ function checkCombinations(values: EdgeFlagValues): void {
   if (values['ssl-key'].length !== values['ssl-cert'].length) {
     throw new UsageError('--ssl-key and --ssl-cert come in pairs')
   }
+  if (hasOnlyOne(values['api-ssl-key'], values['api-ssl-cert'])) {
+    throw new UsageError('--api-ssl-key and --api-ssl-cert come together')
+  }
+  if (hasOnlyOne(values['client-ssl-key'], values['client-ssl-cert'])) {
+    throw new UsageError('--client-ssl-key and --client-ssl-cert come together')
+  }
+  if (values['api-ssl-key'] === undefined && values['api-ssl-ca'] !== undefined) {
+    throw new UsageError('--api-ssl-ca needs --api-ssl-key and --api-ssl-cert')
+  }
   const hasTls = values['ssl-key'].length > 0 || values['acme-domain'].length > 0
   if (values['redirect-port'] !== undefined && !hasTls) {
     throw new UsageError('--redirect-port needs HTTPS: --ssl-key and --ssl-cert, or --acme-domain')
@@ -203,6 +202,10 @@ function checkCombinations(values: EdgeFlagValues): void {
   if (values['acme-domain'].length > 0 && values['redirect-port'] === undefined) {
     throw new UsageError('--acme-domain needs --redirect-port, where the authority looks (80)')
   }
+}
+
+function hasOnlyOne(first: string | undefined, second: string | undefined): boolean {
+  return (first === undefined) !== (second === undefined)
 }
 
 function listenAt(socketPath: string | undefined, address: Listen): Listen {
@@ -263,8 +266,9 @@ function publicTls(
       },
     }),
     ...(redirectPort !== undefined &&
-      // There the public side is: nothing is left to redirect.
-      port !== 80 && {
+      // There the public side is, or it has no port: nothing is left to redirect.
+      port !== 80 &&
+      values.socket === undefined && {
         redirect: {
           port: wholeNumber('redirect-port', redirectPort, 65_535),
           toPort: toPort === undefined ? port : wholeNumber('redirect-to', toPort, 65_535),

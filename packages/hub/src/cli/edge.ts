@@ -1,7 +1,8 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { startEdge } from '../proxy/data-plane/edge.ts'
 import { orreryVersion } from '../util/version.ts'
-import { edgeHelp, readEdgeFlags } from './edge-flags.ts'
+import { messageOf } from '../domain/errors.ts'
+import { edgeHelp, readEdgeFlags, UsageError } from './edge-flags.ts'
 import { parseEdgeFlags } from './edge-options.ts'
 
 /**
@@ -21,7 +22,7 @@ export async function runEdge(argv: string[], env: NodeJS.ProcessEnv): Promise<v
     }
     const { options, drainMs, webSocketsMs, pidPath } = parseEdgeFlags(argv, env)
     const edge = await startEdge(options)
-    if (pidPath !== undefined) writeFileSync(pidPath, String(process.pid), { mode: 0o600 })
+    if (pidPath !== undefined) writePidFile(pidPath)
     pidFile = pidPath
     options.log('info', `Proxying on port ${edge.port}, API on port ${edge.apiPort}`)
     if (edge.metricsPort !== undefined)
@@ -50,6 +51,14 @@ export async function runEdge(argv: string[], env: NodeJS.ProcessEnv): Promise<v
   }
 }
 
+function writePidFile(path: string): void {
+  try {
+    writeFileSync(path, String(process.pid), { mode: 0o600 })
+  } catch (error) {
+    throw new UsageError(`--pid-file: ${messageOf(error)}`)
+  }
+}
+
 /** A successor may have written its own by now. */
 function removePidFile(path: string): void {
   try {
@@ -68,9 +77,16 @@ function findInformation(argv: readonly string[]): string | undefined {
 
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  const { code, port } = error as NodeJS.ErrnoException & { port?: number }
+  const { code, port, address } = error as NodeJS.ErrnoException & {
+    port?: number
+    address?: string
+  }
   if (code === 'EADDRINUSE')
-    return `port ${port} is taken by another program; choose another --port or --api-port`
-  if (code === 'EACCES') return `not allowed to listen on port ${port}`
+    return port === undefined
+      ? `${address} is taken by another program; choose another --socket or --api-socket`
+      : `port ${port} is taken by another program; choose another --port, --api-port or --metrics-port`
+  if (code === 'EACCES')
+    return `not allowed to listen on ${port === undefined ? address : `port ${port}`}`
+  if (code === 'EADDRNOTAVAIL') return `${address} is no address of this machine`
   return error.message
 }

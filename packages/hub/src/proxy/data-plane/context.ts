@@ -30,6 +30,8 @@ export interface EdgeContext {
   readonly counts: EdgeCounts
   /** Durations are measured too, which costs a look at the clock. */
   readonly hasMetrics: boolean
+  /** Every request is a line of the log. */
+  readonly logsRequests: boolean
 }
 
 /** Largest request or answer head, as Tornado's. */

@@ -90,6 +90,12 @@ export const addRoute = async (e: Edge, path: string, target: string, data = {})
   expect((await api(e, path, { method: 'POST', body })).status).toBe(201)
 }
 
+/** `last_activity` of a route, as the API tells it. */
+export async function activityOf(e: Edge, path: string): Promise<string> {
+  const list = (await (await api(e, '')).json()) as Record<string, { last_activity: string }>
+  return list[path]?.last_activity ?? ''
+}
+
 export const ask = (e: Edge, path: string, init?: RequestInit): Promise<Response> =>
   fetch(`http://127.0.0.1:${e.port}${path}`, init)
 

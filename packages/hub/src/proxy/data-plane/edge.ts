@@ -42,6 +42,8 @@ export interface EdgeOptions extends Omit<PublicServerOptions, 'tls' | 'upstream
   readonly hubUrls: readonly string[]
   readonly snapshotFile?: string
   readonly log: EdgeLog
+  /** Every request is a line of the log, of level debug. */
+  readonly logsRequests?: boolean
   readonly activityIntervalMs?: number
   readonly silenceTimeoutMs?: number
 }
@@ -183,6 +185,7 @@ function frontSettings(options: EdgeOptions, tls: FrontSettings['tls']): FrontSe
     forward,
     trustedProxies,
     hasMetrics: options.metricsListen !== undefined,
+    logsRequests: options.logsRequests === true,
     server: {
       keepAliveTimeoutMs,
       timeoutMs,
@@ -209,6 +212,7 @@ function restContext(
     ...parts,
     log,
     hasMetrics,
+    logsRequests: false,
     options: { ...forward, isTrustedPeer: createPeerTrust(trustedProxies) },
   }
 }

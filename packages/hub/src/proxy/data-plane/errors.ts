@@ -1,13 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { ConnectionOptions } from 'node:tls'
 import type { ForwardOptions } from './context.ts'
 import type { ProxyFailure } from './http1/asker.ts'
 import { reasonOf } from './http1/local-answer.ts'
 import type { LocalAnswer } from './http1/local-answer.ts'
 
-const errorTargetTimeoutMs = 10_000
-/** Larger error pages are replaced by the built-in ones. */
-const maxPageBytes = 1024 * 1024
 const texts = {
   404: 'There is nothing at this address.',
   500: 'The proxy could not handle this request.',
@@ -21,19 +19,25 @@ const texts = {
  * @param accept - its `Accept`.
  */
 export async function loadFailurePage(
-  options: Pick<ForwardOptions, 'errorTarget' | 'errorPath'>,
+  options: Pick<ForwardOptions, 'errorTarget' | 'errorPath'> & {
+    /** For an error target by https. */
+    readonly tls?: ConnectionOptions | undefined
+  },
   failure: ProxyFailure,
   { asked, accept }: { readonly asked: string; readonly accept: string },
 ): Promise<LocalAnswer> {
   const { code } = failure
   if (failure.isHubDown) return hubDown(asked, accept)
-  const { errorTarget, errorPath } = options
+  const { errorTarget, errorPath, tls } = options
   if (errorTarget !== undefined) {
-    const relayed = await askErrorTarget(errorTarget, code, asked)
+    // Loaded when asked for: in every worker it would take memory.
+    const { askErrorTarget } = await import('./error-target.ts')
+    const relayed = await askErrorTarget(errorTarget, { code, asked, tls })
     if (relayed !== undefined) return relayed
   } else if (errorPath !== undefined) {
     const file = await findErrorFile(errorPath, code)
-    if (file !== undefined) return answerWith(code, file)
+    // What the file says of its own coding counts.
+    if (file !== undefined) return answerWith(code, file, 'text/html')
   }
   return answerWith(code, page(reasonOf(code), texts[code]))
 }
@@ -42,38 +46,9 @@ function hubDown(asked: string, accept: string): LocalAnswer {
   const isApi = accept.includes('json') || /\/api(?:[/?]|$)/.test(asked)
   const body = JSON.stringify({ status: 503, message: 'The hub is restarting. Try again shortly.' })
   const answer = isApi
-    ? answerWith(503, body, 'application/json')
+    ? answerWith(503, body, 'application/json; charset=utf-8')
     : answerWith(503, page('The hub is restarting…', 'This page tries again by itself.'))
   return { ...answer, headers: [['Retry-After', '2'], ...answer.headers] }
-}
-
-async function askErrorTarget(
-  errorTarget: string,
-  code: number,
-  asked: string,
-): Promise<LocalAnswer | undefined> {
-  const base = errorTarget.endsWith('/') ? errorTarget : `${errorTarget}/`
-  try {
-    // Loaded when asked for: in every worker it would take memory.
-    const { request } = await import('undici')
-    const answer = await request(`${base}${code}?url=${encodeURIComponent(asked)}`, {
-      signal: AbortSignal.timeout(errorTargetTimeoutMs),
-    })
-    const parts: Buffer[] = []
-    let size = 0
-    for await (const part of answer.body as AsyncIterable<Buffer>) {
-      size += part.length
-      if (size > maxPageBytes) return undefined
-      parts.push(part)
-    }
-    const headers = ['content-type', 'content-encoding'].flatMap((name) => {
-      const value = answer.headers[name]
-      return typeof value === 'string' ? [[name, value] as const] : []
-    })
-    return { status: code, headers, body: Buffer.concat(parts) }
-  } catch {
-    return undefined
-  }
 }
 
 async function findErrorFile(directory: string, code: number): Promise<Buffer | undefined> {
@@ -84,11 +59,15 @@ async function findErrorFile(directory: string, code: number): Promise<Buffer | 
   return undefined
 }
 
-function answerWith(code: number, body: string | Buffer, type = 'text/html'): LocalAnswer {
+function answerWith(
+  code: number,
+  body: string | Buffer,
+  type = 'text/html; charset=utf-8',
+): LocalAnswer {
   return {
     status: code,
     headers: [
-      ['Content-Type', `${type}; charset=utf-8`],
+      ['Content-Type', type],
       ['Cache-Control', 'no-store'],
     ],
     body: Buffer.from(body),

@@ -118,10 +118,15 @@ export function openExchange(
   if (found === 400) return badRequest
   if (typeof found === 'number') {
     counts.answered('proxied', found)
+    if (context.logsRequests) context.log('debug', `${found} ${head.method} ${bare(head.target)}`)
     return failures[found]
   }
   const { route, target } = found
   const { options } = context
+  if (context.logsRequests) {
+    const kind = isUpgrade ? 'WS' : 'WEB'
+    context.log('debug', `PROXY ${kind} ${bare(head.target)} to ${route.entry.targetUrl}`)
+  }
   const isHub = isHubRoute(route)
   const verdict = limits.isOff ? undefined : limits.check(request, route, isHub)
   if (verdict?.kind === 'refused') {
@@ -152,6 +157,11 @@ export function openExchange(
     exchange,
     rewrite: isRewriting ? rewriter(found, head, options) : undefined,
   }
+}
+
+/** Queries hold secrets, and do not belong into a log. */
+function bare(target: string): string {
+  return target.split('?', 1)[0] ?? ''
 }
 
 /** What is known now: the route may be gone when its target fails. */

@@ -24,6 +24,8 @@ export interface FrontSettings {
   readonly protocol: ProtocolFlags
   /** Durations are measured. */
   readonly hasMetrics: boolean
+  /** Every request is a line of the log, of level debug. */
+  readonly logsRequests: boolean
 }
 
 /** The public side of an edge: one listener, or one in each of several threads. */
@@ -54,12 +56,20 @@ export async function openFront(
   settings: FrontSettings,
   parts: { readonly table: RoutingTable; readonly log: EdgeLog; readonly counts: EdgeCounts },
 ): Promise<ThreadFront> {
-  const { server: options, clientTls, protocol, trustedProxies, hasMetrics } = settings
+  const {
+    server: options,
+    clientTls,
+    protocol,
+    trustedProxies,
+    hasMetrics,
+    logsRequests,
+  } = settings
   const { log, counts } = parts
   const tls = settings.tls && (await openFrontTls(settings.tls, log))
   const context: EdgeContext = {
     ...parts,
     hasMetrics,
+    logsRequests,
     options: { ...settings.forward, isTrustedPeer: createPeerTrust(trustedProxies) },
   }
   const server = new PublicServer(context, {

@@ -18,6 +18,7 @@ function publicServer(
     log: (_level, message) => void log.push(message),
     counts: new EdgeCounts(),
     hasMetrics: true,
+    logsRequests: false,
   }
   const server = new PublicServer(context, { keepAliveTimeoutMs, timeoutMs: 0 })
   cleanups.push(() => server.close({ requestsMs: 0, webSocketsMs: 0 }))

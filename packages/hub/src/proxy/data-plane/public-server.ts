@@ -211,7 +211,10 @@ export class PublicServer {
       },
       open: (request) => openExchange(this.forwarder, request),
       failurePage: (failure, request, accept) =>
-        loadFailurePage(this.#context.options, failure, { asked: request.target, accept }),
+        loadFailurePage({ ...this.#context.options, tls: this.#options.upstreamTls }, failure, {
+          asked: request.target,
+          accept,
+        }),
       onRefused: (limit) => this.#context.counts.refused(limit),
       onBug: (error) => {
         this.#context.counts.answered('proxied', 500)

@@ -46,7 +46,9 @@ async function answer(
   options: RestApiOptions,
   req: IncomingMessage,
 ): Promise<Answer> {
-  const url = new URL(`http://api${req.url ?? '/'}`)
+  const asked = req.url ?? '/'
+  // `*` of OPTIONS leads nowhere.
+  const url = new URL(asked.startsWith('/') ? `http://api${asked}` : 'http://api/')
   const match = /^\/api\/routes(?:\/(.*))?$/.exec(url.pathname)
   if (match === null) return { status: 404, text: 'Not Found' }
   if (!isAllowed(req, options.token)) return { status: 403 }
@@ -74,8 +76,8 @@ function isAllowed(req: IncomingMessage, token: string): boolean {
 }
 
 function list(context: EdgeContext, query: URLSearchParams): Answer {
-  const since = query.get('inactiveSince') ?? query.get('inactive_since')
-  const limitMs = since === null ? Number.POSITIVE_INFINITY : Date.parse(since)
+  const since = query.get('inactiveSince') || query.get('inactive_since')
+  const limitMs = !since ? Number.POSITIVE_INFINITY : Date.parse(since)
   if (Number.isNaN(limitMs)) {
     return { status: 400, text: `Invalid datestamp '${since}' must be ISO8601.` }
   }
@@ -121,6 +123,7 @@ async function add(
   const lastActivityMs = Date.now()
   context.table.set({ path, owner: 'api', targetUrl: target, data, lastActivityMs })
   context.counts.took('activity', performance.now() - beganAt)
+  context.log('info', `Adding route ${path} -> ${target}`)
   options.onChange()
   await options.applied()
   context.counts.count('apiAdd')
@@ -138,6 +141,7 @@ async function remove(
     context.table.delete(path, 'default'),
   ].includes(true)
   if (!isGone) return { status: 404 }
+  context.log('info', `Removing route ${path}`)
   options.onChange()
   await options.applied()
   return { status: 204 }

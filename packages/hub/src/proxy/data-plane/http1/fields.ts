@@ -26,6 +26,10 @@ export const fieldKind = {
   date: 14,
   keepAlive: 15,
   trailer: 16,
+  /** `X-Forwarded-` and anything else: believed from trusted peers. */
+  forwardedOther: 17,
+  /** A forwarding field with `_` for `-`: servers that name fields as CGI does take it for that. */
+  disguised: 18,
 } as const
 
 const knownFields: Readonly<Record<string, number>> = {
@@ -60,6 +64,8 @@ const knownByLength: (readonly KnownField[] | undefined)[] = []
 for (const [name, kind] of Object.entries(knownFields)) {
   knownByLength[name.length] = [...(knownByLength[name.length] ?? []), { name, kind }]
 }
+
+const none: readonly KnownField[] = []
 
 /** 1 for characters of a token. Source: RFC 9110 §5.6.2. */
 export const isTokenChar = new Uint8Array(256)
@@ -154,14 +160,21 @@ function isBlank(code: number): boolean {
 
 /** Compares without copying; `| 32` folds letters and leaves `-` and digits as they are. */
 function kindOf(text: string, start: number, end: number): number {
-  const candidates = knownByLength[end - start]
-  if (candidates === undefined) return fieldKind.other
-  for (const { name, kind } of candidates) {
+  for (const { name, kind } of knownByLength[end - start] ?? none) {
     let i = 0
     while (i < name.length && (text.charCodeAt(start + i) | 32) === name.charCodeAt(i)) i += 1
     if (i === name.length) return kind
   }
-  return fieldKind.other
+  const isLikely = (text.charCodeAt(start) | 32) === 120 && end - start >= 8
+  return isLikely ? kindOfX(text.slice(start, end).toLowerCase()) : fieldKind.other
+}
+
+/** Of names that begin with `x` and are no known ones. */
+function kindOfX(name: string): number {
+  const plain = name.replaceAll('_', '-')
+  const isForwarding = plain.startsWith('x-forwarded-') || knownFields[plain] !== undefined
+  if (!isForwarding) return fieldKind.other
+  return plain === name ? fieldKind.forwardedOther : fieldKind.disguised
 }
 
 /** What `Connection` says. */

@@ -38,16 +38,17 @@ export interface HeadRules {
   /** Names of custom fields, in lower case; `undefined` without any. */
   readonly customNames: ReadonlySet<string> | undefined
   readonly customLines: string
+  /** Whose `Host` is sent. */
+  readonly host: 'client' | 'target' | 'custom'
 }
 
 export function createHeadRules(options: ForwardOptions): HeadRules {
   const { customHeaders } = options
+  const names = new Set(customHeaders.map(([name]) => name.toLowerCase()))
   return {
     options,
-    customNames:
-      customHeaders.length === 0
-        ? undefined
-        : new Set(customHeaders.map(([name]) => name.toLowerCase())),
+    customNames: names.size === 0 ? undefined : names,
+    host: names.has('host') ? 'custom' : options.changeOrigin ? 'target' : 'client',
     customLines: customHeaders.map(([name, value]) => `${name}: ${value}\r\n`).join(''),
   }
 }
@@ -69,25 +70,27 @@ export function writeRequestHead(
   },
 ): string {
   const { head, fields, target, peer } = request
-  const { options, customNames, customLines } = rules
+  const { options, customNames, customLines, host } = rules
   const { text, kind, nameStart } = fields
   const { nominated } = head.connection
   let out = `${head.method} ${request.path} HTTP/1.1\r\n`
-  if (options.changeOrigin || head.host === undefined) out += `Host: ${target.host}\r\n`
+  if (host === 'target' || (host === 'client' && head.host === undefined)) {
+    out += `Host: ${target.host}\r\n`
+  }
   let run = nameStart[0] ?? 0
   let hasIdentity = false
   for (let i = 0; i < fields.count; i += 1) {
     const is = kind[i] ?? 0
-    if (is === fieldKind.other) {
+    if (is === fieldKind.other || (is > fieldKind.trailer && passes(is, options, peer))) {
       if (nominated === undefined && customNames === undefined) continue
       const name = fields.name(i)
       if (nominated?.has(name) !== true && customNames?.has(name) !== true) continue
     } else if (is === fieldKind.host) {
-      if (!options.changeOrigin) continue
+      if (host === 'client') continue
     } else if (isIdentity[is] === 1) {
       hasIdentity = true
       if (!options.xForward && customNames?.has(fields.name(i)) !== true) continue
-    } else if (isPerConnection[is] !== 1) continue
+    } else if (is <= fieldKind.trailer && isPerConnection[is] !== 1) continue
     out += text.slice(run, nameStart[i])
     run = nameStart[i + 1] ?? fields.end
   }
@@ -96,9 +99,22 @@ export function writeRequestHead(
   else if (!head.hasContentLength && saysLength.has(head.method)) out += 'Content-Length: 0\r\n'
   if (head.upgrade !== '') out += `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`
   if (options.xForward) {
-    out += hasIdentity && peer.isTrusted ? extended(head, fields, peer) : fresh(head, peer)
+    const own = hasIdentity && peer.isTrusted ? extended(head, fields, peer) : fresh(head, peer)
+    out += customNames === undefined ? own : without(customNames, own)
   }
   return `${out}${customLines}\r\n`
+}
+
+/** Whether a field that looks like a forwarding field goes on as it is. */
+function passes(kind: number, { xForward }: ForwardOptions, peer: Peer): boolean {
+  return !xForward || (kind === fieldKind.forwardedOther && peer.isTrusted)
+}
+
+/** Lines but for those whose name is replaced. */
+function without(names: ReadonlySet<string>, lines: string): string {
+  return lines.replace(/^([^:]+):.*\r\n/gm, (line, name: string) =>
+    names.has(name.toLowerCase()) ? '' : line,
+  )
 }
 
 function protocol(head: RequestHead, peer: Peer): string {
