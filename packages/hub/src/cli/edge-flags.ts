@@ -192,6 +192,11 @@ export const edgeFlags = {
     value: 'URL',
     help: 'hub to follow, http://HOST:PORT/hub/; repeatable',
   },
+  'storage-backend': {
+    type: 'string',
+    value: 'MODULE',
+    help: 'file or package with a class that keeps the routes',
+  },
   'snapshot-file': { type: 'string', value: 'FILE', help: 'where the routing table is kept' },
   'drain-timeout': {
     type: 'string',
@@ -221,15 +226,11 @@ export const edgeFlags = {
   help: { type: 'boolean', short: 'h', default: false, help: 'print this text' },
 } as const satisfies Record<string, Flag>
 
-const laterFlag = /^--(storage-backend)(?:=|$)/
-
 /** A command line that cannot be used. */
 export class UsageError extends Error {}
 
 /** Values by flag. Throws an error whose message is for people. */
 export function readEdgeFlags(argv: readonly string[]) {
-  const later = argv.map((arg) => laterFlag.exec(arg)?.[1]).find((name) => name !== undefined)
-  if (later !== undefined) throw new UsageError(`--${later} is not supported yet`)
   return parseArgs({ args: [...argv], options: edgeFlags, strict: true }).values
 }
 

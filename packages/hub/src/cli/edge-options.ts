@@ -11,6 +11,7 @@ import { type EdgeFlagValues, readEdgeFlags, UsageError } from './edge-flags.ts'
 import {
   address,
   customHeaders,
+  moduleFlag,
   optional,
   readToken,
   targetFlag,
@@ -74,6 +75,7 @@ export function parseEdgeFlags(argv: readonly string[], env: NodeJS.ProcessEnv):
     publicListen: listenAt(values.socket, { ip: address(values.ip), port }),
     apiListen: listenAt(values['api-socket'], { ip: address(values['api-ip']), port: apiPort }),
     ...metricsListen(values),
+    ...storageOf(values, env),
     isProxied: values['proxy-protocol'],
     protocol: protocolFlags(values),
     ...tlsOf(values, env, port),
@@ -92,6 +94,40 @@ export function parseEdgeFlags(argv: readonly string[], env: NodeJS.ProcessEnv):
   const drainMs = wholeNumber('drain-timeout', values['drain-timeout'])
   const webSocketsMs = wholeNumber('drain-websockets', values['drain-websockets'])
   return { options, drainMs, webSocketsMs, ...optional('pidPath', values['pid-file']) }
+}
+
+/** The plug-in gets options by configurable-http-proxy's names. Source: contract proxy §11. */
+function storageOf(values: EdgeFlagValues, env: NodeJS.ProcessEnv): Pick<EdgeOptions, 'storage'> {
+  const name = values['storage-backend']
+  if (name === undefined) return {}
+  const number = (text: string): number | undefined => (text === '0' ? undefined : Number(text))
+  return {
+    storage: {
+      file: moduleFlag('storage-backend', name),
+      options: {
+        storageBackend: name,
+        authToken: readToken(env),
+        defaultTarget: values['default-target'],
+        errorTarget: values['error-target'],
+        errorPath: values['error-path'],
+        hostRouting: values['host-routing'],
+        redirectPort: values['redirect-port'],
+        redirectTo: values['redirect-to'],
+        headers: Object.fromEntries(customHeaders(values['custom-header'])),
+        timeout: number(values.timeout),
+        proxyTimeout: number(values['proxy-timeout']),
+        keepAliveTimeout: Number(values['keep-alive-timeout']),
+        enableMetrics: 'metricsListen' in metricsListen(values),
+        xfwd: !values['no-x-forward'],
+        prependPath: !values['no-prepend-path'],
+        includePrefix: !values['no-include-prefix'],
+        autoRewrite: values['auto-rewrite'],
+        changeOrigin: values['change-origin'],
+        protocolRewrite: values['protocol-rewrite'],
+        ...(values.insecure && { secure: false }),
+      },
+    },
+  }
 }
 
 /** As with configurable-http-proxy, the socket wins over a port. */
@@ -129,7 +165,9 @@ function defaultWorkers(values: EdgeFlagValues): number {
     limits.maxRequestsPerSecondPerRoute,
     limits.maxConcurrentPerRoute,
   ]
-  return counted.some((limit) => limit > 0) ? 1 : availableParallelism()
+  // A plug-in that keeps routes in memory would keep them apart in each thread.
+  const isOne = counted.some((limit) => limit > 0) || values['storage-backend'] !== undefined
+  return isOne ? 1 : availableParallelism()
 }
 
 type LimitFlag =
@@ -185,6 +223,12 @@ function checkCombinations(values: EdgeFlagValues): void {
   }
   if (values['ssl-key'].length !== values['ssl-cert'].length) {
     throw new UsageError('--ssl-key and --ssl-cert come in pairs')
+  }
+  const followed = (['hub-url', 'snapshot-file'] as const).find(
+    (flag) => (values[flag]?.length ?? 0) > 0,
+  )
+  if (values['storage-backend'] !== undefined && followed !== undefined) {
+    throw new UsageError(`--storage-backend and --${followed} exclude each other`)
   }
   if (hasOnlyOne(values['api-ssl-key'], values['api-ssl-cert'])) {
     throw new UsageError('--api-ssl-key and --api-ssl-cert come together')

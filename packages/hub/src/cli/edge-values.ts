@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { messageOf } from '../domain/errors.ts'
 import { findTarget } from '../proxy/target.ts'
 import { UsageError } from './edge-flags.ts'
@@ -21,6 +22,16 @@ export function wholeNumber(flag: string, text: string, max = 2 ** 31 - 1): numb
 export function urlFlag(flag: string, url: string): string {
   if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url
   throw new UsageError(`--${flag} is an http URL`)
+}
+
+/** File of a module: a path, or a package that is installed where the program runs or beside us. */
+export function moduleFlag(flag: string, name: string): string {
+  try {
+    const paths = [process.cwd(), import.meta.dirname]
+    return createRequire(import.meta.url).resolve(name, { paths })
+  } catch {
+    throw new UsageError(`--${flag}: there is no module '${name}'`)
+  }
 }
 
 /** Where requests can be sent. */

@@ -1,5 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { startEdge } from '../proxy/data-plane/edge.ts'
+import type { Edge, EdgeOptions } from '../proxy/data-plane/edge.ts'
+import type { Listen } from '../proxy/data-plane/listen.ts'
 import { orreryVersion } from '../util/version.ts'
 import { messageOf } from '../domain/errors.ts'
 import { edgeHelp, readEdgeFlags, UsageError } from './edge-flags.ts'
@@ -22,16 +24,7 @@ export async function runEdge(argv: string[], env: NodeJS.ProcessEnv): Promise<v
     }
     const { options, drainMs, webSocketsMs, pidPath } = parseEdgeFlags(argv, env)
     const edge = await startEdge(options)
-    if (pidPath !== undefined) writePidFile(pidPath)
-    pidFile = pidPath
-    options.log('info', `Proxying on port ${edge.port}, API on port ${edge.apiPort}`)
-    if (edge.metricsPort !== undefined)
-      options.log(
-        'info',
-        `Metrics ${options.metricsListen?.socketPath === undefined ? `on port ${edge.metricsPort}` : `at ${options.metricsListen.socketPath}`}`,
-      )
-    if (edge.redirectPort !== undefined)
-      options.log('info', `Redirecting to HTTPS from port ${edge.redirectPort}`)
+    tellWhere(edge, options)
     if (options.token === '')
       options.log('warn', 'CONFIGPROXY_AUTH_TOKEN is not set: the API is open')
     let isStopping = false
@@ -45,10 +38,24 @@ export async function runEdge(argv: string[], env: NodeJS.ProcessEnv): Promise<v
       )
     }
     process.on('SIGTERM', stop).on('SIGINT', stop)
+    // Who reads the file may send a signal at once.
+    if (pidPath !== undefined) writePidFile(pidPath)
+    pidFile = pidPath
   } catch (error) {
     process.stderr.write(`orrery edge: ${explain(error)}\n`)
     process.exit(1)
   }
+}
+
+function tellWhere(edge: Edge, options: EdgeOptions): void {
+  const { log, publicListen, apiListen, metricsListen } = options
+  const place = (port: number, { socketPath }: Listen): string => socketPath ?? `port ${port}`
+  const [at, apiAt] = [place(edge.port, publicListen), place(edge.apiPort, apiListen)]
+  log('info', `Proxying on ${at}, API on ${apiAt}`)
+  if (edge.metricsPort !== undefined && metricsListen !== undefined)
+    log('info', `Metrics on ${place(edge.metricsPort, metricsListen)}`)
+  if (edge.redirectPort !== undefined)
+    log('info', `Redirecting to HTTPS from port ${edge.redirectPort}`)
 }
 
 function writePidFile(path: string): void {

@@ -1,5 +1,6 @@
 import type { RoutingTable } from '../routing-table.ts'
 import type { EdgeCounts } from './metrics/counts.ts'
+import type { PluginStore } from './storage/plugin-store.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 export type EdgeLog = (level: LogLevel, message: string) => void
@@ -25,6 +26,8 @@ export interface ForwardOptions {
 /** What the parts of the data plane share. */
 export interface EdgeContext {
   readonly table: RoutingTable
+  /** Keeps the routes in place of the table. */
+  readonly pluginStore?: PluginStore
   readonly options: ForwardOptions
   readonly log: EdgeLog
   readonly counts: EdgeCounts

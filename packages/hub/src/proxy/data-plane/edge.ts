@@ -3,15 +3,17 @@ import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { RouteChange } from '../routing-table.ts'
 import { RoutingTable } from '../routing-table.ts'
-import type { EdgeContext, EdgeLog } from './context.ts'
+import type { EdgeLog } from './context.ts'
 import { type Front, type FrontSettings, openFront } from './front.ts'
 import { canSharePorts, ensureFree, type Listen, listen } from './listen.ts'
-import { createPeerTrust, defaultTrustedProxies } from './peer-trust.ts'
+import { defaultTrustedProxies } from './peer-trust.ts'
 import type { PublicServerOptions } from './public-server.ts'
 import { EdgeCounts } from './metrics/counts.ts'
 import type { Measurements } from './metrics/edge-metrics.ts'
 import { createMetricsServer } from './metrics/metrics-server.ts'
 import { createRestApi } from './rest-api.ts'
+import { openStorage } from './storage/open-storage.ts'
+import { createTableStore } from './storage/table-store.ts'
 import { SnapshotWriter, loadSnapshotFile } from './snapshot-file.ts'
 import type { Position } from './snapshot-file.ts'
 import { HubSubscription } from './subscription.ts'
@@ -40,6 +42,8 @@ export interface EdgeOptions extends Omit<PublicServerOptions, 'tls' | 'upstream
   readonly token: string
   readonly defaultTarget?: string
   readonly hubUrls: readonly string[]
+  /** Keeps the routes in place of memory; not with hubs. */
+  readonly storage?: FrontSettings['storage']
   readonly snapshotFile?: string
   readonly log: EdgeLog
   /** Every request is a line of the log, of level debug. */
@@ -93,20 +97,28 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   try {
     const settings = frontSettings(options, helpers?.frontFlags)
     const { workers = 1, publicListen } = options
+    const storage = await openStorage(settings, { log, counts })
     if (workers > 1 && isShared && publicListen.socketPath === undefined) {
       const shares = { ...settings, server: shareOf(settings.server, workers) }
       pool = new WorkerPool({ count: workers, settings: shares, table: () => table, log })
       front = pool
-    } else front = await openFront(settings, { table, log, counts })
+    } else front = await openFront(settings, { table, log, counts, ...storage })
     const forwarding = front
     const changes = {
       onChange: (): void => writer?.schedule(),
       applied: front.applied.bind(front),
       freshen: front.freshen.bind(front),
     }
-    const api = createRestApi(restContext({ table, counts }, options), {
+    const { hostRouting } = options.forward
+    const store =
+      storage.pluginStore ?? createTableStore({ table, hostRouting, counts, ...changes })
+    if (storage.pluginStore !== undefined && options.defaultTarget !== undefined)
+      await storage.pluginStore.add('/', { target: options.defaultTarget })
+    const api = createRestApi({
       token: options.token,
-      ...changes,
+      store,
+      counts,
+      log,
       ...(options.apiTls !== undefined && {
         tls: await readTls(options.apiTls, options.protocol ?? { settings: {} }),
       }),
@@ -122,7 +134,8 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       // Of one thread, it is the same that the front counts in.
       if (forwarding === pool) sum.absorb(counts)
       const { workers: running, restarts } = forwarding
-      return { counts: sum, routes: table.size, workers: running, workerRestarts: restarts }
+      const routes = await store.count().catch(() => Number.NaN) // it was logged
+      return { counts: sum, routes, workers: running, workerRestarts: restarts }
     }
     const metrics = options.metricsListen && (await createMetricsServer(measure, log))
     if (metrics) servers.push(metrics)
@@ -184,6 +197,7 @@ function frontSettings(options: EdgeOptions, tls: FrontSettings['tls']): FrontSe
   return {
     forward,
     trustedProxies,
+    ...(options.storage !== undefined && { storage: options.storage }),
     hasMetrics: options.metricsListen !== undefined,
     logsRequests: options.logsRequests === true,
     server: {
@@ -199,21 +213,6 @@ function frontSettings(options: EdgeOptions, tls: FrontSettings['tls']): FrontSe
     protocol: options.protocol ?? { settings: {} },
     ...(tls !== undefined && { tls }),
     ...(clientTls !== undefined && { clientTls }),
-  }
-}
-
-function restContext(
-  parts: Pick<EdgeContext, 'table' | 'counts'>,
-  options: EdgeOptions,
-): EdgeContext {
-  const { forward, trustedProxies = defaultTrustedProxies, log } = options
-  const hasMetrics = options.metricsListen !== undefined
-  return {
-    ...parts,
-    log,
-    hasMetrics,
-    logsRequests: false,
-    options: { ...forward, isTrustedPeer: createPeerTrust(trustedProxies) },
   }
 }
 

@@ -12,6 +12,7 @@ import type { Fields } from './http1/fields.ts'
 import type { RequestHead } from './http1/request-head.ts'
 import type { RequestLimits } from './limits/request-limits.ts'
 import type { EdgeCounts, TimedName } from './metrics/counts.ts'
+import type { PluginStore } from './storage/plugin-store.ts'
 import { createHeadRules, writeRequestHead } from './http1/request-writer.ts'
 import type { HeadRules } from './http1/request-writer.ts'
 
@@ -40,14 +41,16 @@ export function createForwarder(
   parts: Pick<ExchangeHooks, 'pool' | 'tunnels'> & { readonly limits: RequestLimits },
 ): Forwarder {
   const { pool, tunnels, limits } = parts
-  const { table, options, log, counts, hasMetrics } = context
+  const { table, options, log, counts, hasMetrics, pluginStore } = context
   const touch = (route: Route): void => table.touch(route, Date.now())
+  const onActivity = hasMetrics ? timed(counts, 'activity', touch) : touch
   const hooks: ExchangeHooks = {
     pool,
     tunnels,
     proxyTimeoutMs: options.proxyTimeoutMs,
     counts,
-    onActivity: hasMetrics ? timed(counts, 'activity', touch) : touch,
+    // It measures by itself.
+    onActivity: pluginStore === undefined ? onActivity : (route) => pluginStore.touch(route),
     onFailure: ({ request }, error) => {
       const { route, head, isHub } = request
       counts.answered('proxied', 503)
@@ -104,6 +107,8 @@ export function openExchange(
     readonly fields: Fields
     readonly peer: Peer
     readonly asker: Asker
+    /** What {@link locate} found; looked up in the table unless given. */
+    readonly located?: Located
   },
 ): Opened {
   const { context, rules, hooks, limits, find } = forwarder
@@ -114,7 +119,7 @@ export function openExchange(
   counts.count(isUpgrade ? 'webSocket' : 'web')
   // Bytes of a body would be taken for those of the other protocol.
   if (isUpgrade && (head.method !== 'GET' || head.bodyLength !== 0)) return cut
-  const found = find(context, head)
+  const found = request.located ?? find(context, head)
   if (found === 400) return badRequest
   if (typeof found === 'number') {
     counts.answered('proxied', found)
@@ -170,14 +175,48 @@ function isHubRoute({ entry, owner, path }: Route): boolean {
 }
 
 function findForwarding(context: EdgeContext, head: RequestHead): Located {
-  const { table, options } = context
+  const asked = readAsked(context, head)
+  if (typeof asked === 'number') return asked
+  return toForwarding(context.table.match(asked.decoded, asked.host), asked)
+}
+
+/**
+ * Finds where a request goes in the store of a plug-in; never rejects.
+ * Source: contract proxy §11, `getTarget`.
+ */
+export async function locate(
+  context: EdgeContext & { readonly pluginStore: PluginStore },
+  head: RequestHead,
+): Promise<Located> {
+  const asked = readAsked(context, head)
+  if (typeof asked === 'number') return asked
+  const { decoded, host } = asked
+  try {
+    const path = host === undefined ? decoded : `/${host}${decoded}`
+    return toForwarding(await context.pluginStore.match(path), asked)
+  } catch {
+    return 500 // it was logged
+  }
+}
+
+interface Asked {
+  readonly path: RequestTarget
+  readonly decoded: string
+  /** With host routing. */
+  readonly host: string | undefined
+}
+
+function readAsked({ options }: EdgeContext, head: RequestHead): Asked | 400 | 404 | 500 {
   const path = parseRequestTarget(head.target)
   if (path === undefined) return 400
   const decoded = decodePath(path.path)
   if (decoded === undefined) return 500
   const host = options.hostRouting ? hostSegment(head.host) : undefined
   if (options.hostRouting && host === undefined) return 404
-  const route = table.match(decoded, host)
+  return { path, decoded, host }
+}
+
+function toForwarding(route: Route | undefined, { path, host }: Asked): Located {
   if (route === undefined) return 404
   const { target } = route.entry
   if (target === undefined) return 500

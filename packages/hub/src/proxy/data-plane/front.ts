@@ -1,9 +1,9 @@
-import type { EdgeContext, EdgeLog, ForwardOptions } from './context.ts'
+import type { EdgeContext, ForwardOptions } from './context.ts'
 import { type Listen, listen } from './listen.ts'
 import { createPeerTrust } from './peer-trust.ts'
 import { type Drain, PublicServer, type PublicServerOptions } from './public-server.ts'
 import type { EdgeCounts } from './metrics/counts.ts'
-import type { RoutingTable } from '../routing-table.ts'
+import type { PluginSettings } from './storage/plugin.ts'
 import {
   type FrontTlsFlags,
   openFrontTls,
@@ -22,6 +22,8 @@ export interface FrontSettings {
   /** For https targets. */
   readonly clientTls?: TlsFlags
   readonly protocol: ProtocolFlags
+  /** Keeps the routes; each thread has one of its own. */
+  readonly storage?: PluginSettings
   /** Durations are measured. */
   readonly hasMetrics: boolean
   /** Every request is a line of the log, of level debug. */
@@ -54,7 +56,7 @@ export interface ThreadFront extends Front {
 /** A public side in this thread; rejects with an error for people when a file cannot be used. */
 export async function openFront(
   settings: FrontSettings,
-  parts: { readonly table: RoutingTable; readonly log: EdgeLog; readonly counts: EdgeCounts },
+  parts: Pick<EdgeContext, 'table' | 'log' | 'counts' | 'pluginStore'>,
 ): Promise<ThreadFront> {
   const {
     server: options,

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ConnectionOptions } from 'node:tls'
 import type { EdgeContext } from './context.ts'
 import { loadFailurePage } from './errors.ts'
-import { createForwarder, openExchange } from './forward.ts'
+import { createForwarder, locate, openExchange } from './forward.ts'
 import { createFrontDoor } from './front-door.ts'
 import type { TlsFrontOptions } from './front-door.ts'
 import type { Forwarder } from './forward.ts'
@@ -191,6 +191,7 @@ export class PublicServer {
       limits = noLimits,
     } = this.#options
     const isDraining = (): boolean => this.#isDraining
+    const { pluginStore } = this.#context
     const hstsSeconds = this.#options.tls?.hstsSeconds ?? 0
     const hsts = hstsSeconds === 0 ? {} : { 'strict-transport-security': `max-age=${hstsSeconds}` }
     return {
@@ -209,6 +210,7 @@ export class PublicServer {
       get isDraining() {
         return isDraining()
       },
+      locate: pluginStore && ((head) => locate({ ...this.#context, pluginStore }, head)),
       open: (request) => openExchange(this.forwarder, request),
       failurePage: (failure, request, accept) =>
         loadFailurePage({ ...this.#context.options, tls: this.#options.upstreamTls }, failure, {

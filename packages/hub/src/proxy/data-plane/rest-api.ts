@@ -3,21 +3,21 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { ServerOptions } from 'node:https'
+import { messageOf } from '../../domain/errors.ts'
 import { isJsonObject } from '../../util/json.ts'
 import type { JsonObject } from '../../util/json.ts'
 import { decodePath } from '../request-target.ts'
-import { cleanRoutePath, splitPath } from '../routespec.ts'
-import type { Route } from '../routing-table.ts'
-import type { EdgeContext } from './context.ts'
+import { cleanRoutePath } from '../routespec.ts'
+import type { EdgeLog } from './context.ts'
+import type { EdgeCounts } from './metrics/counts.ts'
+import type { RouteStore } from './storage/route-store.ts'
 
 export interface RestApiOptions {
   /** Empty leaves the API open, as configurable-http-proxy does. */
   readonly token: string
-  readonly onChange: () => void
-  /** Resolves once changes made so far route requests: only then are they answered. */
-  readonly applied: () => Promise<void>
-  /** Resolves once the table knows of recent activity. */
-  readonly freshen: () => Promise<void>
+  readonly store: RouteStore
+  readonly counts: EdgeCounts
+  readonly log: EdgeLog
   /** The API answers by HTTPS only. */
   readonly tls?: ServerOptions
 }
@@ -31,21 +31,17 @@ interface Answer {
 const maxBodyBytes = 1024 * 1024
 
 /** `/api/routes` of configurable-http-proxy. Source: contract proxy §2. */
-export function createRestApi(context: EdgeContext, options: RestApiOptions): Server {
+export function createRestApi(options: RestApiOptions): Server {
   const listener = (req: IncomingMessage, res: ServerResponse): void => {
-    answer(context, options, req)
-      .catch((error: unknown) => ({ status: 500, text: String(error) }))
-      .then((reply) => send(context, { req, res }, reply))
+    answer(options, req)
+      .catch((error: unknown) => ({ status: 500, text: messageOf(error) }))
+      .then((reply) => send(options, { req, res }, reply))
       .catch(() => res.destroy())
   }
   return options.tls === undefined ? createServer(listener) : createTlsServer(options.tls, listener)
 }
 
-async function answer(
-  context: EdgeContext,
-  options: RestApiOptions,
-  req: IncomingMessage,
-): Promise<Answer> {
+async function answer(options: RestApiOptions, req: IncomingMessage): Promise<Answer> {
   const asked = req.url ?? '/'
   // `*` of OPTIONS leads nowhere.
   const url = new URL(asked.startsWith('/') ? `http://api${asked}` : 'http://api/')
@@ -57,12 +53,11 @@ async function answer(
   const path = cleanRoutePath(decoded)
   switch (req.method ?? '') {
     case 'GET':
-      await options.freshen()
-      return path === '/' ? list(context, url.searchParams) : getOne(context, path)
+      return path === '/' ? list(options, url.searchParams) : getOne(options, path)
     case 'POST':
-      return add(context, options, { req, path })
+      return add(options, { req, path })
     case 'DELETE':
-      return remove(context, options, path)
+      return remove(options, path)
     default:
       return { status: 405, text: 'Method not supported' }
   }
@@ -75,35 +70,31 @@ function isAllowed(req: IncomingMessage, token: string): boolean {
   return timingSafeEqual(digest(given), digest(token))
 }
 
-function list(context: EdgeContext, query: URLSearchParams): Answer {
+async function list(options: RestApiOptions, query: URLSearchParams): Promise<Answer> {
   const since = query.get('inactiveSince') || query.get('inactive_since')
-  const limitMs = !since ? Number.POSITIVE_INFINITY : Date.parse(since)
+  const limitMs = !since ? undefined : Date.parse(since)
   if (Number.isNaN(limitMs)) {
     return { status: 400, text: `Invalid datestamp '${since}' must be ISO8601.` }
   }
-  context.counts.count('apiGet')
-  const routes = [...context.table.list()].filter((route) => route.lastActivityMs < limitMs)
-  return { status: 200, json: Object.fromEntries(routes.map((r) => [r.path, view(context, r)])) }
+  const routes = await options.store.list()
+  options.counts.count('apiGet')
+  const wanted =
+    limitMs === undefined ? routes : routes.filter(([, data]) => lastActivityMs(data) < limitMs)
+  return { status: 200, json: Object.fromEntries(wanted) }
 }
 
-function getOne(context: EdgeContext, path: string): Answer {
-  const route = context.table.find(path)
-  return route === undefined ? { status: 404 } : { status: 200, json: view(context, route) }
+/** Not a number, which is before nothing, where there is none. */
+function lastActivityMs({ last_activity: at }: JsonObject): number {
+  return typeof at === 'string' || typeof at === 'number' ? new Date(at).getTime() : Number.NaN
 }
 
-function view(context: EdgeContext, route: Route): JsonObject {
-  const host = context.options.hostRouting ? splitPath(route.path)[0] : undefined
-  return {
-    ...route.entry.data,
-    target: route.entry.targetUrl,
-    ...(host === undefined ? {} : { host }),
-    last_activity: new Date(route.lastActivityMs).toISOString(),
-  }
+async function getOne({ store }: RestApiOptions, path: string): Promise<Answer> {
+  const data = await store.find(path)
+  return data === undefined ? { status: 404 } : { status: 200, json: data }
 }
 
 async function add(
-  context: EdgeContext,
-  options: RestApiOptions,
+  { store, counts, log }: RestApiOptions,
   { req, path }: { readonly req: IncomingMessage; readonly path: string },
 ): Promise<Answer> {
   const text = await readBody(req)
@@ -118,32 +109,17 @@ async function add(
   if (!isJsonObject(body) || typeof target !== 'string') {
     return { status: 400, text: "Must specify 'target' as string" }
   }
-  const { target: _target, last_activity: _ignored, ...data } = body
-  const beganAt = performance.now()
-  const lastActivityMs = Date.now()
-  context.table.set({ path, owner: 'api', targetUrl: target, data, lastActivityMs })
-  context.counts.took('activity', performance.now() - beganAt)
-  context.log('info', `Adding route ${path} -> ${target}`)
-  options.onChange()
-  await options.applied()
-  context.counts.count('apiAdd')
+  log('info', `Adding route ${path} -> ${target}`)
+  await store.add(path, { ...body, target })
+  counts.count('apiAdd')
   return { status: 201 }
 }
 
-async function remove(
-  context: EdgeContext,
-  options: RestApiOptions,
-  path: string,
-): Promise<Answer> {
-  context.counts.count('apiDelete')
-  const isGone = [
-    context.table.delete(path, 'api'),
-    context.table.delete(path, 'default'),
-  ].includes(true)
+async function remove({ store, counts, log }: RestApiOptions, path: string): Promise<Answer> {
+  const isGone = await store.remove(path)
+  counts.count('apiDelete')
   if (!isGone) return { status: 404 }
-  context.log('info', `Removing route ${path}`)
-  options.onChange()
-  await options.applied()
+  log('info', `Removing route ${path}`)
   return { status: 204 }
 }
 
@@ -159,14 +135,14 @@ async function readBody(req: IncomingMessage): Promise<string | undefined> {
 }
 
 function send(
-  context: EdgeContext,
+  { counts, log }: RestApiOptions,
   { req, res }: { readonly req: IncomingMessage; readonly res: ServerResponse },
   reply: Answer,
 ): void {
   const level = reply.status < 400 ? 'info' : reply.status < 500 ? 'warn' : 'error'
-  context.log(level, `${reply.status} ${req.method} ${req.url?.split('?')[0]} ${reply.text ?? ''}`)
+  log(level, `${reply.status} ${req.method} ${req.url?.split('?')[0]} ${reply.text ?? ''}`)
   if (reply.json !== undefined) res.setHeader('Content-Type', 'application/json')
-  context.counts.answered('api', reply.status)
+  counts.answered('api', reply.status)
   res.writeHead(reply.status)
   res.end(reply.json === undefined ? reply.text : JSON.stringify(reply.json))
 }

@@ -56,11 +56,7 @@ async function useIt(peer: Peer): Promise<void> {
 
 /** An upgrade that becomes no WebSocket. */
 async function refusedUpgrade(peer: Peer, path: string): Promise<void> {
-  await kit.raw(
-    peer.port,
-    `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
-    /^HTTP\/1.1 \d+/,
-  )
+  await kit.raw(peer.port, kit.upgrade(path), /^HTTP\/1.1 \d+/)
 }
 
 describe('metrics', () => {

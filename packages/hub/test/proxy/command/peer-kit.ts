@@ -218,17 +218,53 @@ export function serveMirror(at: number | string = 0): ReturnType<typeof serve> {
   }, at)
 }
 
-/** Sends bytes and reads until the end, or until a text has come. */
-export async function raw(port: number, text: string, until?: string | RegExp): Promise<string> {
+export interface Wire {
+  send(text: string): void
+  /** All that came, once a text is in it or the other end has closed. */
+  until(text?: string | RegExp): Promise<string>
+  close(): void
+}
+
+/** A connection for bytes. */
+export function wire(port: number): Wire {
   const socket = connect(port, '127.0.0.1')
   cleanups.push(() => socket.destroy())
   let got = ''
   socket
     .on('data', (chunk: Buffer) => (got += chunk.toString('latin1')))
     .on('error', () => undefined)
-  socket.write(text, 'latin1')
-  const isThere = (): boolean => until !== undefined && got.search(until) !== -1
-  await vi.waitUntil(() => socket.closed || isThere(), patience)
-  socket.destroy()
+  return {
+    send: (text) => void socket.write(text, 'latin1'),
+    async until(text) {
+      const isThere = (): boolean => text !== undefined && got.search(text) !== -1
+      await vi.waitUntil(() => socket.closed || isThere(), patience)
+      return got
+    },
+    close: () => void socket.destroy(),
+  }
+}
+
+/** Sends bytes and reads until the end, or until a text has come. */
+export async function raw(port: number, text: string, until?: string | RegExp): Promise<string> {
+  const one = wire(port)
+  one.send(text)
+  const got = await one.until(until)
+  one.close()
   return got
+}
+
+/** A request that wants to become a WebSocket. */
+export const upgrade = (path: string, lines = ''): string =>
+  `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${lines}\r\n`
+
+/** A server that joins WebSockets and sends back what it gets, and else mirrors. */
+export async function serveEcho(at: number | string = 0): ReturnType<typeof serve> {
+  const server = await serveMirror(at)
+  server.on('upgrade', (_req, socket, head: Buffer) => {
+    const echo = (chunk: Buffer): boolean => socket.write(`echo:${chunk.toString()}`)
+    socket.write('HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX-Y: 1\r\n\r\n')
+    if (head.length > 0) echo(head)
+    socket.on('data', echo).on('error', () => undefined)
+  })
+  return server
 }

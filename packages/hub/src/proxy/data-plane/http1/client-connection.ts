@@ -5,6 +5,7 @@ import { bodyFraming } from './answer-head.ts'
 import type { AnswerHead } from './answer-head.ts'
 import { writeAnswerHead, writeUpgradeHead } from './answer-writer.ts'
 import type { Asker, Peer, ProxyFailure } from './asker.ts'
+import type { Located } from '../forward.ts'
 import { BodyPace } from '../limits/body-pace.ts'
 import { ChunkedBody, tooMuchData } from './chunked.ts'
 import { nowMs } from './deadlines.ts'
@@ -183,9 +184,33 @@ export class ClientConnection implements Asker {
       })
     }
     this.#wants100 = head.expectsContinue
+    const { locate } = this.#services
+    if (locate === undefined) this.#open(head)
+    else this.#openLater(head, locate(head))
+  }
+
+  /** Bytes that come before it is known where the request goes are kept. */
+  #openLater(head: RequestHead, locating: Promise<Located>): void {
+    const next = this.#state
+    this.#state = state.answer
+    locating.then(
+      (located) => {
+        if (this.#request !== head || this.#state !== state.answer) return
+        this.#state = next
+        // The head is still where it was read, the fields may be another's.
+        parseRequestHead(this.#reader.text, this.#reader.end, fields)
+        this.#open(head, located)
+        if (this.#request === head && this.#state === state.body) this.#takeStash()
+      },
+      () => this.#socket.destroy(),
+    )
+  }
+
+  #open(head: RequestHead, located?: Located): void {
     let opened: Opened
     try {
-      opened = this.#services.open({ head, fields, peer: this.peer, asker: this })
+      const request = { head, fields, peer: this.peer, asker: this }
+      opened = this.#services.open(located === undefined ? request : { ...request, located })
     } catch (error) {
       this.#services.onBug(error)
       this.fail({ code: 500, isHubDown: false })

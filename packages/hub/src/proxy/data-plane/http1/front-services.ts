@@ -1,5 +1,6 @@
 import type { PaceRules } from '../limits/body-pace.ts'
 import type { LimitName } from '../metrics/counts.ts'
+import type { Located } from '../forward.ts'
 import type { Asker, Peer, ProxyFailure } from './asker.ts'
 import type { ClientConnection } from './client-connection.ts'
 import type { Exchange } from './exchange.ts'
@@ -22,10 +23,21 @@ export interface FrontServices {
   /** The same as lines of a head. */
   readonly tlsAnswerLines: string
   /**
+   * Finds where a request goes where that takes time: then what it gives goes to `open`. Never
+   * rejects.
+   */
+  readonly locate: ((head: RequestHead) => Promise<Located>) | undefined
+  /**
    * Finds where a request goes and opens the exchange with its target; what it answers by itself
    * comes as a value. The fields hold during the call only.
    */
-  open(request: { head: RequestHead; fields: Fields; peer: Peer; asker: Asker }): Opened
+  open(request: {
+    readonly head: RequestHead
+    readonly fields: Fields
+    readonly peer: Peer
+    readonly asker: Asker
+    readonly located?: Located
+  }): Opened
   /** A limit ended a request or its connection after it had been opened, or before. */
   onRefused(limit: LimitName): void
   /** Never rejects. */

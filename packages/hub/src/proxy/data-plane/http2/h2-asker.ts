@@ -14,7 +14,14 @@ import type { RequestHead } from '../http1/request-head.ts'
 
 export type StreamServices = Pick<
   FrontServices,
-  'open' | 'failurePage' | 'onRefused' | 'onBug' | 'tlsAnswerFields' | 'maxBodyBytes' | 'pace'
+  | 'open'
+  | 'locate'
+  | 'failurePage'
+  | 'onRefused'
+  | 'onBug'
+  | 'tlsAnswerFields'
+  | 'maxBodyBytes'
+  | 'pace'
 >
 
 const fields = new Fields()
@@ -67,9 +74,26 @@ export class StreamAsker implements Asker {
       return
     }
     this.#request = head
+    const { locate } = this.#services
+    if (locate === undefined || text === undefined) {
+      this.#open({ head, fields, peer, asker: this })
+      return
+    }
+    locate(head).then(
+      (located) => {
+        if (stream.destroyed || stream.closed) return
+        // The fields may be another's by now.
+        parseRequestHead(text, text.length, fields)
+        this.#open({ head, fields, peer, asker: this, located })
+      },
+      () => stream.close(constants.NGHTTP2_INTERNAL_ERROR),
+    )
+  }
+
+  #open(request: Parameters<StreamServices['open']>[0]): void {
     let opened: Opened
     try {
-      opened = this.#services.open({ head, fields, peer, asker: this })
+      opened = this.#services.open(request)
     } catch (error) {
       this.#services.onBug(error)
       this.fail({ code: 500, isHubDown: false })
@@ -79,7 +103,7 @@ export class StreamAsker implements Asker {
       case 'exchange':
         this.#exchange = opened.exchange
         this.#rewrite = opened.rewrite
-        this.#takeBody(head)
+        this.#takeBody(request.head)
         opened.exchange.start()
         break
       case 'answer':
@@ -89,7 +113,7 @@ export class StreamAsker implements Asker {
         this.fail(opened.failure)
         break
       case 'cut':
-        stream.close(constants.NGHTTP2_REFUSED_STREAM)
+        this.#stream.close(constants.NGHTTP2_REFUSED_STREAM)
         break
     }
   }

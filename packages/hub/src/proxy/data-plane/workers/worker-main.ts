@@ -2,6 +2,8 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { messageOf } from '../../../domain/errors.ts'
 import { type RouteChange, RoutingTable } from '../../routing-table.ts'
 import { openFront, type ThreadFront } from '../front.ts'
+import type { EdgeLog } from '../context.ts'
+import { openStorage } from '../storage/open-storage.ts'
 import { EdgeCounts } from '../metrics/counts.ts'
 import type { FromWorker, ToWorker, WorkerData } from './messages.ts'
 
@@ -23,11 +25,9 @@ let front: ThreadFront | undefined
 port.on('message', receive)
 try {
   const { settings, counts } = workerData as WorkerData
-  front = await openFront(settings, {
-    table,
-    counts: new EdgeCounts(counts),
-    log: (level, message) => say({ kind: 'log', level, message }),
-  })
+  const log: EdgeLog = (level, message) => say({ kind: 'log', level, message })
+  const parts = { table, counts: new EdgeCounts(counts), log }
+  front = await openFront(settings, { ...parts, ...(await openStorage(settings, parts)) })
   say({ kind: 'ready' })
 } catch (error) {
   fail(error)
