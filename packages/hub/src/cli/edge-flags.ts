@@ -213,7 +213,7 @@ export const edgeFlags = {
   workers: {
     type: 'string',
     value: 'N',
-    help: 'threads that forward; one per core, 1 is the main thread alone',
+    help: 'threads that forward; one per core or its quota, 1 is the main thread alone',
   },
   successor: {
     ...isSwitch,

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import type { EdgeLog, LogLevel } from '../proxy/data-plane/context.ts'
 import type { EdgeOptions } from '../proxy/data-plane/edge.ts'
 import type { Listen } from '../proxy/data-plane/listen.ts'
@@ -7,6 +6,7 @@ import { createPeerTrust, defaultTrustedProxies } from '../proxy/data-plane/peer
 import type { LimitOptions } from '../proxy/data-plane/limits/request-limits.ts'
 import type { ProtocolFlags, PublicTlsFlags, TlsFlags } from '../proxy/data-plane/tls/tls-setup.ts'
 import { messageOf } from '../domain/errors.ts'
+import { usableCores } from '../util/usable-cores.ts'
 import { type EdgeFlagValues, readEdgeFlags, UsageError } from './edge-flags.ts'
 import {
   address,
@@ -167,7 +167,7 @@ function defaultWorkers(values: EdgeFlagValues): number {
   ]
   // A plug-in that keeps routes in memory would keep them apart in each thread.
   const isOne = counted.some((limit) => limit > 0) || values['storage-backend'] !== undefined
-  return isOne ? 1 : availableParallelism()
+  return isOne ? 1 : usableCores()
 }
 
 type LimitFlag =

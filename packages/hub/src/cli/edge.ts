@@ -1,4 +1,5 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { startEdge } from '../proxy/data-plane/edge.ts'
 import type { Edge, EdgeOptions } from '../proxy/data-plane/edge.ts'
 import type { Listen } from '../proxy/data-plane/listen.ts'
@@ -23,7 +24,11 @@ export async function runEdge(argv: string[], env: NodeJS.ProcessEnv): Promise<v
       return
     }
     const { options, drainMs, webSocketsMs, pidPath } = parseEdgeFlags(argv, env)
-    const edge = await startEdge(options)
+    const onDead = (error: Error): void => {
+      options.log('error', `the edge ends: ${error.message}`)
+      process.exit(1)
+    }
+    const edge = await startEdge({ ...options, onDead })
     tellWhere(edge, options)
     if (options.token === '')
       options.log('warn', 'CONFIGPROXY_AUTH_TOKEN is not set: the API is open')
@@ -38,9 +43,14 @@ export async function runEdge(argv: string[], env: NodeJS.ProcessEnv): Promise<v
       )
     }
     process.on('SIGTERM', stop).on('SIGINT', stop)
+    // Whoever waits for a successor to take over wants it whole.
+    if (options.isSuccessor === true) await edge.complete()
     // Who reads the file may send a signal at once.
     if (pidPath !== undefined) writePidFile(pidPath)
     pidFile = pidPath
+    // Node does so at its end only, which a kill takes away.
+    await edge.complete()
+    flushCompileCache()
   } catch (error) {
     process.stderr.write(`orrery edge: ${explain(error)}\n`)
     process.exit(1)

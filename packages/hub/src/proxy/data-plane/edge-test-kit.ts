@@ -185,10 +185,15 @@ export interface EdgeProcess {
   readonly log: () => string
 }
 
-/** `orrery edge` as a process of its own, up or ended. */
-export async function startProcess(dir: string, args: readonly string[]): Promise<EdgeProcess> {
+/** `orrery edge` as a process of its own, up or ended. @param before - code that runs in it first. */
+export async function startProcess(
+  dir: string,
+  args: readonly string[],
+  before = '',
+): Promise<EdgeProcess> {
   const entry = new URL('../../cli/edge.ts', import.meta.url).href
-  const code = `import { runEdge } from ${JSON.stringify(entry)}
+  const code = `${before}
+    import { runEdge } from ${JSON.stringify(entry)}
     await runEdge(process.argv.slice(1), process.env)`
   const listen = ['--ip', '127.0.0.1', '--port', '0', '--api-port', '0']
   const child = spawn(

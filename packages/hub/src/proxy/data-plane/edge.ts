@@ -16,10 +16,10 @@ import { openStorage } from './storage/open-storage.ts'
 import { createTableStore } from './storage/table-store.ts'
 import { SnapshotWriter, loadSnapshotFile } from './snapshot-file.ts'
 import type { Position } from './snapshot-file.ts'
-import { HubSubscription } from './subscription.ts'
+import type { HubSubscription } from './subscription.ts'
 import { openTlsHelpers, readTls } from './tls/tls-setup.ts'
 import type { ProtocolFlags, PublicTlsFlags, TlsFlags } from './tls/tls-setup.ts'
-import { WorkerPool } from './workers/worker-pool.ts'
+import { WorkerPool, type WorkerLimits } from './workers/worker-pool.ts'
 
 export interface EdgeOptions extends Omit<PublicServerOptions, 'tls' | 'upstreamTls'> {
   readonly tls?: PublicTlsFlags
@@ -36,6 +36,9 @@ export interface EdgeOptions extends Omit<PublicServerOptions, 'tls' | 'upstream
   readonly metricsListen?: Listen
   /** Threads that forward; below two the main thread does, as where a port cannot be shared. */
   readonly workers?: number
+  readonly workerLimits?: WorkerLimits
+  /** No worker can be kept: nothing is served any more. */
+  readonly onDead?: (error: Error) => void
   /** Listens beside another edge on the same ports, which is about to end. */
   readonly isSuccessor?: boolean
   /** For the REST API and for the hub; empty leaves the REST API open. */
@@ -60,6 +63,8 @@ export interface Edge {
   readonly metricsPort: number | undefined
   /** Port of the redirect to HTTPS, if there is one. */
   readonly redirectPort: number | undefined
+  /** Resolves once all workers serve, or have failed and are tried again; the first serves before. */
+  complete(): Promise<void>
   /**
    * Stops accepting, lets requests finish within `drainMs` and tunnels within `webSocketsMs`, none
    * of their own unless given, then closes what is left.
@@ -100,10 +105,25 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     const storage = await openStorage(settings, { log, counts })
     if (workers > 1 && isShared && publicListen.socketPath === undefined) {
       const shares = { ...settings, server: shareOf(settings.server, workers) }
-      pool = new WorkerPool({ count: workers, settings: shares, table: () => table, log })
+      const { workerLimits, onDead = () => undefined } = options
+      pool = new WorkerPool({
+        count: workers,
+        settings: shares,
+        table: () => table,
+        log,
+        onDead,
+        ...(workerLimits !== undefined && { limits: workerLimits }),
+      })
       front = pool
     } else front = await openFront(settings, { table, log, counts, ...storage })
     const forwarding = front
+    const open = async (at: Listen): Promise<Listen> => {
+      if (options.isSuccessor !== true) await ensureFree(at)
+      return { ...at, isShared }
+    }
+    const listening = front.listen(await open(publicListen))
+    // Looked at below, once what can be done meanwhile is done.
+    listening.catch(() => undefined)
     const changes = {
       onChange: (): void => writer?.schedule(),
       applied: front.applied.bind(front),
@@ -123,11 +143,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
         tls: await readTls(options.apiTls, options.protocol ?? { settings: {} }),
       }),
     })
-    const open = async (at: Listen): Promise<Listen> => {
-      if (options.isSuccessor !== true) await ensureFree(at)
-      return { ...at, isShared }
-    }
-    const port = await front.listen(await open(publicListen))
+    const port = await listening
     const measure = async (): Promise<Measurements> => {
       const sum = new EdgeCounts()
       await forwarding.countInto(sum)
@@ -145,6 +161,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     servers.push(api)
     const apiPort = await listen(api, await open(options.apiListen))
     if (options.hubUrls.length > 0) {
+      const { HubSubscription } = await import('./subscription.ts')
       subscription = new HubSubscription({ ...options, edgeId, table, position, ...changes })
       subscription.start()
     }
@@ -154,6 +171,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       apiPort,
       metricsPort,
       redirectPort: helpers?.redirectPort,
+      complete: () => forwarding.complete(),
       async close(drainMs, webSocketsMs = 0) {
         const closed = closeServers(servers)
         // The file is the successor's from here on.

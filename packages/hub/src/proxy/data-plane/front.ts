@@ -34,6 +34,8 @@ export interface FrontSettings {
 export interface Front {
   /** @returns the port; 0 for a Unix socket */
   listen(at: Listen): Promise<number>
+  /** Resolves once all workers serve, or have failed and are tried again; never rejects. */
+  complete(): Promise<void>
   /** Resolves once every change made to the table so far routes requests. */
   applied(): Promise<void>
   /** Resolves once the table knows of activity up to now, or soon. */
@@ -81,6 +83,7 @@ export async function openFront(
   })
   return {
     listen: (at) => listen(server.listener, at),
+    complete: () => Promise.resolve(),
     applied: () => Promise.resolve(),
     freshen: () => Promise.resolve(),
     workers: 1,

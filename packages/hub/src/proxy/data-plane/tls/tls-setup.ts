@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import type { SecureContextOptions, TlsOptions } from 'node:tls'
 import type { EdgeLog } from '../context.ts'
 import type { TlsFrontOptions } from '../front-door.ts'
-import { type AcmeManager, startAcme } from './acme.ts'
+import type { AcmeManager } from './acme.ts'
 import {
   type CertificateFiles,
   type CertificateStore,
@@ -114,6 +114,8 @@ async function openAcme(
 ): Promise<AcmeManager> {
   const { authorityCaPath, ...options } = flags
   const authorityCa = authorityCaPath === undefined ? undefined : await readFile(authorityCaPath)
+  // Loaded when asked for: its client is three hundred files, which every worker would read.
+  const { startAcme } = await import('./acme.ts')
   return startAcme({ ...options, log, ...(authorityCa !== undefined && { authorityCa }) }, onIssued)
 }
 

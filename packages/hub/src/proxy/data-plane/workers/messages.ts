@@ -9,6 +9,8 @@ export interface WorkerData {
   readonly settings: FrontSettings
   /** Memory of its `EdgeCounts`. */
   readonly counts: SharedArrayBuffer
+  /** Shared; its event loop counts up the first. */
+  readonly beats: Int32Array
 }
 
 export type ToWorker =

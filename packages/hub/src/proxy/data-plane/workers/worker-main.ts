@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import { parentPort, workerData } from 'node:worker_threads'
 import { messageOf } from '../../../domain/errors.ts'
 import { type RouteChange, RoutingTable } from '../../routing-table.ts'
@@ -5,6 +6,7 @@ import { openFront, type ThreadFront } from '../front.ts'
 import type { EdgeLog } from '../context.ts'
 import { openStorage } from '../storage/open-storage.ts'
 import { EdgeCounts } from '../metrics/counts.ts'
+import type { Drain } from '../public-server.ts'
 import type { FromWorker, ToWorker, WorkerData } from './messages.ts'
 
 /**
@@ -20,11 +22,11 @@ if (port === null) throw new TypeError('this is the code of a thread')
 const say = (message: FromWorker): void => port.postMessage(message)
 
 const table = new RoutingTable({ tracksActivity: true })
+const { settings, counts, beats } = workerData as WorkerData
 let front: ThreadFront | undefined
 // Before anything is waited for: changes must not queue.
 port.on('message', receive)
 try {
-  const { settings, counts } = workerData as WorkerData
   const log: EdgeLog = (level, message) => say({ kind: 'log', level, message })
   const parts = { table, counts: new EdgeCounts(counts), log }
   front = await openFront(settings, { ...parts, ...(await openStorage(settings, parts)) })
@@ -32,7 +34,10 @@ try {
 } catch (error) {
   fail(error)
 }
-setInterval(reportActivity, activityIntervalMs).unref()
+setInterval(() => {
+  Atomics.add(beats, 0, 1)
+  reportActivity()
+}, activityIntervalMs).unref()
 
 function receive(message: ToWorker): void {
   switch (message.kind) {
@@ -41,7 +46,11 @@ function receive(message: ToWorker): void {
       say({ kind: 'applied', seq: message.seq })
       break
     case 'listen':
-      front?.listen(message.at).then((at) => say({ kind: 'listening', port: at }), fail)
+      front?.listen(message.at).then((at) => {
+        say({ kind: 'listening', port: at })
+        // Node does so at the end of a process, which a thread that is ended does not reach.
+        setImmediate(flushCompileCache)
+      }, fail)
       break
     case 'ask':
       front?.measure()
@@ -51,11 +60,19 @@ function receive(message: ToWorker): void {
       front?.reloadCertificates()
       break
     case 'drain':
-      front?.close(message.drain).then(() => {
-        reportActivity()
-        say({ kind: 'closed' })
-      }, fail)
+      void drain(message.drain)
       break
+  }
+}
+
+/** One that is still starting has nothing to end. */
+async function drain(limits: Drain): Promise<void> {
+  try {
+    await front?.close(limits)
+    reportActivity()
+    say({ kind: 'closed' })
+  } catch (error) {
+    fail(error)
   }
 }
 

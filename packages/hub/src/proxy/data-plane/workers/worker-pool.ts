@@ -6,7 +6,7 @@ import type { Front, FrontSettings } from '../front.ts'
 import type { Listen } from '../listen.ts'
 import { EdgeCounts } from '../metrics/counts.ts'
 import type { Drain } from '../public-server.ts'
-import { WorkerThread } from './worker-thread.ts'
+import { type WorkerEvents, WorkerThread } from './worker-thread.ts'
 
 export interface WorkerPoolOptions {
   readonly count: number
@@ -14,20 +14,37 @@ export interface WorkerPoolOptions {
   /** The table that the workers' own are copies of. */
   readonly table: () => RoutingTable
   readonly log: EdgeLog
+  /** No worker can be kept: nothing is served any more, and none is started again. */
+  readonly onDead: (error: Error) => void
+  readonly limits?: WorkerLimits
+}
+
+export interface WorkerLimits {
+  /** A worker whose event loop does nothing for so long is replaced; 10 s unless given. */
+  readonly stallMs?: number
+  /** Of one worker's JavaScript objects; one that needs more is replaced. Node's own unless given. */
+  readonly heapMb?: number
+  /** Before the first start in place of one that ended; doubled each time. */
+  readonly firstPauseMs?: number
 }
 
 /** A worker that applies nothing for so long is replaced. */
 const silenceMs = 2000
 /** A listing does not wait longer for the latest activity. */
 const freshenMs = 100
-const firstPauseMs = 100
+const defaultStallMs = 10_000
+/** The stall is counted in looks, so that a process that was stopped altogether is not taken for one. */
+const looksPerStall = 10
+const defaultFirstPauseMs = 100
 const lastPauseMs = 10_000
 /** One that served so long may end without its successor being held back. */
 const steadyMs = 30_000
+/** Workers that end so often, none serving long, are not started again; at least one for each place. */
+const minFailures = 8
 
 /**
- * Worker threads that listen on one port. One that ends, or does not keep up, is replaced; the
- * others do not notice. Changes reach all in order, those of one turn together.
+ * Worker threads that listen on one port. One that ends, stalls, or does not keep up, is replaced;
+ * the others do not notice. Changes reach all in order, those of one turn together.
  */
 export class WorkerPool implements Front {
   readonly #options: WorkerPoolOptions
@@ -36,16 +53,22 @@ export class WorkerPool implements Front {
   /** Those that listen or are about to: changes must have reached them. */
   readonly #serving = new Set<WorkerThread>()
   readonly #ending = new AbortController()
-  readonly #replacing = new Set<Promise<void>>()
+  readonly #starting = new Set<Promise<void>>()
   /** What workers counted that have ended. */
   readonly #past = new EdgeCounts()
+  readonly #firstPauseMs: number
+  #watch: NodeJS.Timeout | undefined
   #restarts = 0
   #pending: RouteChange[] = []
   #at: Listen | undefined
-  #pauseMs = firstPauseMs
+  #pauseMs: number
+  /** Ends of workers since one served for long. */
+  #failures = 0
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options
+    this.#firstPauseMs = options.limits?.firstPauseMs ?? defaultFirstPauseMs
+    this.#pauseMs = this.#firstPauseMs
   }
 
   get workers(): number {
@@ -69,22 +92,26 @@ export class WorkerPool implements Front {
     this.#pending.push(forWorker(change))
   }
 
+  /** Resolves with the first worker, which has the cores for itself till then. */
   async listen(at: Listen): Promise<number> {
-    const { count } = this.#options
+    const thread = this.#create(0)
     try {
-      const threads = Array.from({ length: count }, () => this.#create())
-      await Promise.all(threads.map((thread) => thread.ready()))
-      let port: number | undefined
-      for (const thread of threads) {
-        this.#serving.add(thread)
-        port = await thread.listen({ ...at, port: port ?? at.port })
-      }
-      this.#at = { ...at, port: port ?? at.port }
-      return this.#at.port
+      await thread.ready()
+      this.#serving.add(thread)
+      const port = await thread.listen(at)
+      this.#at = { ...at, port }
     } catch (error) {
       await this.close({ requestsMs: 0, webSocketsMs: 0 })
       throw error
     }
+    for (let place = 1; place < this.#options.count; place += 1) this.#keepStarting(place, 0)
+    const { stallMs = defaultStallMs } = this.#options.limits ?? {}
+    this.#watch = setInterval(() => this.#look(), stallMs / looksPerStall)
+    return this.#at.port
+  }
+
+  async complete(): Promise<void> {
+    await Promise.all(this.#starting)
   }
 
   async applied(): Promise<void> {
@@ -107,8 +134,17 @@ export class WorkerPool implements Front {
 
   async close(drain: Drain): Promise<void> {
     this.#ending.abort()
+    clearInterval(this.#watch)
     await Promise.all([...this.#threads].map((thread) => thread.close(drain)))
-    await Promise.all(this.#replacing)
+    await Promise.all(this.#starting)
+  }
+
+  #look(): void {
+    for (const thread of this.#serving) {
+      if (thread.missedLooks() < looksPerStall) continue
+      this.#options.log('error', 'a worker does nothing any more: replaced')
+      void thread.terminate()
+    }
   }
 
   #send(): void {
@@ -119,10 +155,10 @@ export class WorkerPool implements Front {
   }
 
   /** A thread with the whole table on its way to it. */
-  #create(): WorkerThread {
-    const { settings, table, log } = this.#options
+  #create(place: number): WorkerThread {
+    const { settings, table, log, limits } = this.#options
     const startedAt = performance.now()
-    const thread: WorkerThread = new WorkerThread(settings, {
+    const events: WorkerEvents = {
       onActivity: (touched) => {
         for (const [path, ms] of touched) {
           const route = table().find(path)
@@ -137,10 +173,15 @@ export class WorkerPool implements Front {
         if (this.#ending.signal.aborted || !wasServing || this.#at === undefined) return
         const reason = error === undefined ? '' : `: ${messageOf(error)}`
         log('error', `a worker has ended and is replaced${reason}`)
-        if (performance.now() - startedAt > steadyMs) this.#pauseMs = firstPauseMs
-        this.#keepReplacing(this.#at)
+        if (performance.now() - startedAt > steadyMs) {
+          this.#pauseMs = this.#firstPauseMs
+          this.#failures = 0
+        }
+        this.#failed(error ?? new Error('it ended without an error'))
+        this.#keepStarting(place, this.#nextPauseMs())
       },
-    })
+    }
+    const thread: WorkerThread = new WorkerThread(settings, events, limits?.heapMb)
     this.#send()
     this.#threads.add(thread)
     const routes = [...table().listOwned()]
@@ -148,32 +189,49 @@ export class WorkerPool implements Front {
     return thread
   }
 
-  #keepReplacing(at: Listen): void {
-    const replacing = this.#replace(at).finally(() => this.#replacing.delete(replacing))
-    this.#replacing.add(replacing)
+  #keepStarting(place: number, pauseMs: number): void {
+    const starting = this.#start(place, pauseMs).finally(() => this.#starting.delete(starting))
+    this.#starting.add(starting)
   }
 
-  /** Goes on until there is one; never rejects. */
-  async #replace(at: Listen): Promise<void> {
+  /** Goes on until there is one; never rejects. @param pauseMs - 0 for the first of its place. */
+  async #start(place: number, pauseMs: number): Promise<void> {
     const { signal } = this.#ending
-    while (!signal.aborted) {
-      await sleep(this.#pauseMs, undefined, { signal }).catch(() => undefined)
-      if (signal.aborted) return
-      this.#pauseMs = Math.min(this.#pauseMs * 2, lastPauseMs)
-      const thread = this.#create()
+    for (let waitMs = pauseMs; ; waitMs = this.#nextPauseMs()) {
+      if (waitMs > 0) await sleep(waitMs, undefined, { signal }).catch(() => undefined)
+      if (signal.aborted || this.#at === undefined) return
+      const thread = this.#create(place)
       try {
         await thread.ready()
         this.#serving.add(thread)
-        await thread.listen(at)
-        this.#restarts += 1
+        await thread.listen(this.#at)
+        if (pauseMs > 0) this.#restarts += 1
         return
       } catch (error) {
         // It is not one whose end calls for another: this loop goes on.
         this.#serving.delete(thread)
-        this.#options.log('error', `a worker cannot be started: ${messageOf(error)}`)
         await thread.terminate()
+        if (signal.aborted) return
+        this.#options.log('error', `a worker cannot be started: ${messageOf(error)}`)
+        this.#failed(error)
       }
     }
+  }
+
+  #nextPauseMs(): number {
+    const pauseMs = this.#pauseMs
+    this.#pauseMs = Math.min(pauseMs * 2, lastPauseMs)
+    return pauseMs
+  }
+
+  /** Gives up when one after the other ends and none is left. */
+  #failed(error: unknown): void {
+    this.#failures += 1
+    const most = Math.max(minFailures, this.#options.count)
+    if (this.#serving.size > 0 || this.#failures < most) return
+    this.#ending.abort()
+    const message = `${this.#failures} workers have ended one after the other; the last: ${messageOf(error)}`
+    this.#options.onDead(new Error(message, { cause: error }))
   }
 }
 

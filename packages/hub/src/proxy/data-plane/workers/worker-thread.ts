@@ -21,6 +21,8 @@ interface Waiter {
 
 /** So many are applied in one turn of a worker. */
 const maxChanges = 5000
+/** For its code and certificates to be read, on a machine that is busy with other things too. */
+const readyTimeoutMs = 30_000
 /** For the drain's end to be told. */
 const closeTimeoutMs = 1000
 
@@ -33,12 +35,19 @@ export class WorkerThread {
   #appliedSeq = 0
   #lastAsk = 0
   #isGone = false
+  /** Counted up by the thread's event loop. */
+  readonly #beats = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
+  #lastBeat = 0
+  #missedLooks = 0
 
-  constructor(settings: FrontSettings, events: WorkerEvents) {
+  /** @param heapMb - of its JavaScript objects; more ends it. */
+  constructor(settings: FrontSettings, events: WorkerEvents, heapMb?: number) {
+    const data: WorkerData = { settings, counts: this.counts.memory, beats: this.#beats }
     this.#thread = new Worker(new URL('./worker-main.ts', import.meta.url), {
-      workerData: { settings, counts: this.counts.memory } satisfies WorkerData,
+      workerData: data,
       name: 'edge worker',
       execArgv: ['--disable-warning=ExperimentalWarning'],
+      ...(heapMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: heapMb } }),
     })
     let uncaught: Error | undefined
     this.#thread.on('error', (error) => (uncaught = error as Error))
@@ -55,9 +64,18 @@ export class WorkerThread {
     })
   }
 
-  /** Rejects when it cannot serve. */
+  /** Rejects when it cannot serve, or is not ready in time. */
   async ready(): Promise<void> {
-    await this.#expect('ready')
+    const timer = setTimeout(() => void this.#thread.terminate(), readyTimeoutMs)
+    await this.#expect('ready').finally(() => clearTimeout(timer))
+  }
+
+  /** @returns how often in a row its event loop had done nothing since the look before */
+  missedLooks(): number {
+    const beat = Atomics.load(this.#beats, 0)
+    this.#missedLooks = beat === this.#lastBeat ? this.#missedLooks + 1 : 0
+    this.#lastBeat = beat
+    return this.#missedLooks
   }
 
   /** @returns the port */

@@ -1,63 +1,18 @@
-import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import type { Worker } from 'node:worker_threads'
 import { expect, test, vi } from 'vitest'
 import {
   addRoute,
   api,
-  cleanups,
   deadTarget,
   edge,
   fakeHub,
-  patience as basePatience,
   raw,
   serve,
   serveEcho,
   upgrade,
 } from '../edge-test-kit.ts'
-import type { Edge, EdgeOptions } from '../edge.ts'
-
-// Threads take a while to start on a busy machine.
-const patience = { timeout: basePatience.timeout * 3 }
-
-/** An edge with two workers, and its threads as Node announces them. */
-async function edgeOfTwo(options: Partial<EdgeOptions> = {}) {
-  const threads: Worker[] = []
-  const onWorker = (thread: Worker): void => void threads.push(thread)
-  process.on('worker', onWorker)
-  cleanups.push(() => process.off('worker', onWorker))
-  const e = await edge({ workers: 2, ...options })
-  expect(threads).toHaveLength(2)
-  return { e, threads }
-}
-
-/** Connections that are spread over the workers by the kernel. */
-async function connections(e: Edge, count: number): Promise<Socket[]> {
-  return Promise.all(
-    Array.from({ length: count }, async () => {
-      const socket = connect(e.port, '127.0.0.1').on('error', () => undefined)
-      cleanups.push(() => socket.destroy())
-      await once(socket, 'connect')
-      return socket
-    }),
-  )
-}
-
-/** 0 when the connection is closed instead of an answer. */
-async function statusOn(socket: Socket, path: string): Promise<number> {
-  if (socket.destroyed) return 0
-  return new Promise((resolve) => {
-    const onClose = (): void => resolve(0)
-    socket.once('close', onClose).once('data', (bytes: Buffer) => {
-      socket.off('close', onClose)
-      resolve(Number(bytes.toString('latin1').slice(9, 12)))
-    })
-    socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`)
-  })
-}
-
-const statuses = (sockets: readonly Socket[], path: string): Promise<number[]> =>
-  Promise.all(sockets.map((socket) => statusOn(socket, path)))
+import type { Edge } from '../edge.ts'
+import { connections, edgeOfTwo, patience, statuses } from './worker-test-kit.ts'
 
 const all = (status: number, sockets: readonly Socket[]): number[] => sockets.map(() => status)
 
