@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { JsonObject } from '../util/json.ts'
 import { splitPath } from './routespec.ts'
 import { findTarget } from './target.ts'
@@ -14,7 +15,10 @@ export type RouteOwner = (typeof routeOwners)[number]
 export interface RouteEntry {
   /** The target as it was given, echoed in listings. */
   readonly targetUrl: string
-  /** Parsed target; `undefined` when requests cannot be sent there. */
+  /**
+   * Parsed target; `undefined` when requests cannot be sent there. Connections are kept for the
+   * object, so it is a new one for each entry.
+   */
   readonly target: Target | undefined
   /** Everything else that was said; comes back unchanged. */
   readonly data: JsonObject
@@ -120,7 +124,10 @@ export class RoutingTable {
       this.#routes.set(path, known)
       this.#plant(known)
     }
-    known.put(owner, { targetUrl, target: findTarget(targetUrl), data })
+    const before = known.entries[owner]
+    const isSame = before?.targetUrl === targetUrl && isDeepStrictEqual(before.data, data)
+    // What was said again keeps its connections; what changed never gets those of another.
+    known.put(owner, isSame ? before : { targetUrl, target: findTarget(targetUrl), data })
     known.lastActivityMs = Math.max(known.lastActivityMs, route.lastActivityMs)
     this.#onChange?.({ kind: 'set', route })
   }

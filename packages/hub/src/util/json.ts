@@ -29,3 +29,19 @@ export function parseStoredStrings(text: string | null): string[] {
     return []
   }
 }
+
+/** Whether lists and objects stand inside one another more than `limit` times. */
+export function isDeeperThan(value: unknown, limit: number): boolean {
+  let level: unknown[] = [value]
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > limit) return true
+    level = level.flatMap((one): unknown[] =>
+      isNest(one) ? Object.values(one).filter(isNest) : [],
+    )
+  }
+  return false
+}
+
+function isNest(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}

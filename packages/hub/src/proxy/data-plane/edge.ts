@@ -211,7 +211,7 @@ function shareOf(server: FrontSettings['server'], count: number): FrontSettings[
 function frontSettings(options: EdgeOptions, tls: FrontSettings['tls']): FrontSettings {
   const { forward, trustedProxies = defaultTrustedProxies, clientTls } = options
   const { keepAliveTimeoutMs, timeoutMs, headTimeoutMs, connectTimeoutMs, isProxied } = options
-  const { limits, webSocketPingMs, bodyWindowMs } = options
+  const { limits, webSocketPingMs, bodyWindowMs, stallMs } = options
   return {
     forward,
     trustedProxies,
@@ -227,6 +227,7 @@ function frontSettings(options: EdgeOptions, tls: FrontSettings['tls']): FrontSe
       ...(limits !== undefined && { limits }),
       ...(webSocketPingMs !== undefined && { webSocketPingMs }),
       ...(bodyWindowMs !== undefined && { bodyWindowMs }),
+      ...(stallMs !== undefined && { stallMs }),
     },
     protocol: options.protocol ?? { settings: {} },
     ...(tls !== undefined && { tls }),

@@ -38,9 +38,9 @@ export type Located = Forwarding | 400 | 404 | 500
 
 export function createForwarder(
   context: EdgeContext,
-  parts: Pick<ExchangeHooks, 'pool' | 'tunnels'> & { readonly limits: RequestLimits },
+  parts: Pick<ExchangeHooks, 'pool' | 'tunnels' | 'stallMs'> & { readonly limits: RequestLimits },
 ): Forwarder {
-  const { pool, tunnels, limits } = parts
+  const { pool, tunnels, stallMs, limits } = parts
   const { table, options, log, counts, hasMetrics, pluginStore } = context
   const touch = (route: Route): void => table.touch(route, Date.now())
   const onActivity = hasMetrics ? timed(counts, 'activity', touch) : touch
@@ -48,6 +48,7 @@ export function createForwarder(
     pool,
     tunnels,
     proxyTimeoutMs: options.proxyTimeoutMs,
+    stallMs,
     counts,
     // It measures by itself.
     onActivity: pluginStore === undefined ? onActivity : (route) => pluginStore.touch(route),

@@ -62,8 +62,9 @@ export function createFrontDoor(options: FrontDoorOptions): Server {
   if (!isProxied) {
     return createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       const refusal = gate.isFull() || gate.enter(socket, addressOf(socket))
-      if (refusal === 0) server.emit('connection', socket)
-      else gate.refuse(socket, refusal, false)
+      if (refusal !== 0) return gate.refuse(socket, refusal, false)
+      gate.count(socket)
+      server.emit('connection', socket)
     })
   }
   return createProxiedServer(options, (socket, peer) => {
@@ -109,6 +110,7 @@ function createProxiedServer(
       return
     }
     if (gate.isFull() !== 0) return gate.refuse(socket, 503, false)
+    gate.count(socket)
     takeHeader(socket, (proxied, peer) => {
       const refusal = gate.enter(proxied, peer?.address ?? address)
       if (refusal === 0) onHeader(proxied, peer)

@@ -29,6 +29,8 @@ export interface PublicServerOptions {
   readonly headTimeoutMs?: number
   /** Time for a connection to a target; ten seconds unless given. */
   readonly connectTimeoutMs?: number
+  /** A client that takes nothing of an answer for so long is given up; five minutes unless given. */
+  readonly stallMs?: number
   /** A WebSocket whose client is quiet for so long gets a ping, then its end; 0 never. */
   readonly webSocketPingMs?: number
   /** For https targets. */
@@ -57,6 +59,7 @@ const firstRequestMs = 500
 const defaultHeadTimeoutMs = 60_000
 const defaultConnectTimeoutMs = 10_000
 const defaultBodyWindowMs = 60_000
+const defaultStallMs = 300_000
 /** Browsers keep one connection for long; they are told before it is closed. */
 const http2IdleMs = 60_000
 
@@ -95,7 +98,9 @@ export class PublicServer {
       openCount: () => this.connectionCount + this.tunnelCount,
       onRefused: (limit) => context.counts.refused(limit),
     })
-    this.forwarder = createForwarder(context, { pool, tunnels: this.#tunnels, limits })
+    const { stallMs = defaultStallMs } = options
+    const parts = { pool, tunnels: this.#tunnels, limits, stallMs }
+    this.forwarder = createForwarder(context, parts)
     this.#services = this.#createServices()
     this.#sessions = new Http2Sessions(this.#services, { idleMs: http2IdleMs })
     this.listener = createFrontDoor({
@@ -237,6 +242,7 @@ function sweepIntervalMs(context: EdgeContext, options: PublicServerOptions): nu
     options.headTimeoutMs ?? defaultHeadTimeoutMs,
     options.bodyWindowMs ?? defaultBodyWindowMs,
     options.connectTimeoutMs ?? defaultConnectTimeoutMs,
+    options.stallMs ?? defaultStallMs,
     context.options.proxyTimeoutMs,
   ].filter((ms) => ms > 0)
   return Math.max(10, Math.min(500, Math.min(...limits) / 4))

@@ -3,8 +3,9 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { ServerOptions } from 'node:https'
+import { isIP } from 'node:net'
 import { messageOf } from '../../domain/errors.ts'
-import { isJsonObject } from '../../util/json.ts'
+import { isDeeperThan, isJsonObject } from '../../util/json.ts'
 import type { JsonObject } from '../../util/json.ts'
 import { decodePath } from '../request-target.ts'
 import { cleanRoutePath } from '../routespec.ts'
@@ -29,6 +30,8 @@ interface Answer {
 }
 
 const maxBodyBytes = 1024 * 1024
+/** What is deeper overflows the stack of whoever lists the routes or copies them to a worker. */
+const maxDepth = 100
 
 /** `/api/routes` of configurable-http-proxy. Source: contract proxy §2. */
 export function createRestApi(options: RestApiOptions): Server {
@@ -64,10 +67,21 @@ async function answer(options: RestApiOptions, req: IncomingMessage): Promise<An
 }
 
 function isAllowed(req: IncomingMessage, token: string): boolean {
-  if (token === '') return true
+  if (token === '') return !isOfWebPage(req)
   const given = /token\s+(\S+)/.exec(req.headers.authorization ?? '')?.[1] ?? ''
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
   return timingSafeEqual(digest(given), digest(token))
+}
+
+/**
+ * Whether a page in a browser may have sent this, from its own site or by a name that it lets lead
+ * here (DNS rebinding): without a token nothing else would keep it out.
+ */
+function isOfWebPage(req: IncomingMessage): boolean {
+  if (req.headers.origin !== undefined || req.headers['sec-fetch-site'] !== undefined) return true
+  const isLocal = /^(?:::ffff:)?127\.|^::1$/.test(req.socket.localAddress ?? '')
+  const name = (req.headers.host ?? '').replace(/:\d*$/, '').toLowerCase()
+  return isLocal && name !== 'localhost' && isIP(name.replace(/^\[(.*)\]$/, '$1')) === 0
 }
 
 async function list(options: RestApiOptions, query: URLSearchParams): Promise<Answer> {
@@ -109,6 +123,7 @@ async function add(
   if (!isJsonObject(body) || typeof target !== 'string') {
     return { status: 400, text: "Must specify 'target' as string" }
   }
+  if (isDeeperThan(body, maxDepth)) return { status: 400, text: 'Body is nested too deep' }
   log('info', `Adding route ${path} -> ${target}`)
   await store.add(path, { ...body, target })
   counts.count('apiAdd')

@@ -1,5 +1,5 @@
 import { expect, test, describe } from 'vitest'
-import { addRoute, baseForward, edge } from '../edge-test-kit.ts'
+import { addRoute, api, baseForward, edge } from '../edge-test-kit.ts'
 import type { Edge } from '../edge.ts'
 import { get, serveBytes, serveWire, wire } from './wire-test-kit.ts'
 
@@ -230,6 +230,29 @@ test('connections are used again, the one used last first, unless the target clo
   for (let i = 1; i <= 2; i += 1)
     await client.send(get('/soon')).until(new RegExp(`(ho[^]*){${i}}`))
   expect(closes.connections).toHaveLength(2)
+})
+
+test('connections are those of a route as it is: a port that became another’s is asked anew', async () => {
+  const target = await serveBytes(`${ok}Content-Length: 2\r\n\r\nhi`)
+  const e = await edge()
+  const client = wire(e.port)
+  let asked = 0
+  const ask = async (path: string): Promise<number> => {
+    asked += 1
+    await client.send(get(path)).until(new RegExp(`(hi[^]*){${asked}}`))
+    return target.connections.length
+  }
+  await addRoute(e, '/user/ada', target.url, { user: 'ada' })
+  expect(await ask('/user/ada/')).toBe(1)
+  await addRoute(e, '/user/ada', target.url, { user: 'ada' })
+  expect(await ask('/user/ada/'), 'said again').toBe(1)
+  await addRoute(e, '/user/bob', target.url, { user: 'bob' })
+  expect(await ask('/user/bob/'), 'of another user').toBe(2)
+  await addRoute(e, '/user/ada', target.url, { user: 'ada', server_name: 'x' })
+  expect(await ask('/user/ada/'), 'of another server').toBe(3)
+  await api(e, '/user/ada', { method: 'DELETE' })
+  await addRoute(e, '/user/ada', target.url, { user: 'ada', server_name: 'x' })
+  expect(await ask('/user/ada/'), 'after it was gone').toBe(4)
 })
 
 describe('a connection that the target closed while it was idle', () => {

@@ -38,6 +38,8 @@ export interface ExchangeHooks {
   readonly counts: EdgeCounts
   /** No answer for so long is a failure; 0 waits for ever. */
   readonly proxyTimeoutMs: number
+  /** A client that takes nothing of an answer under way for so long is given up. */
+  readonly stallMs: number
   /** Called for what counts as use of the route. Source: contract proxy §6. */
   readonly onActivity: (route: Route) => void
   /** Nothing was answered. @returns what the asker is told */
@@ -60,6 +62,8 @@ export class Exchange {
   #status = 0
   #isOver = false
   #wantsDrain = false
+  /** Has a deadline, or had one. */
+  #isWatched = false
 
   constructor(request: UpstreamRequest, asker: Asker, hooks: ExchangeHooks) {
     this.request = request
@@ -75,10 +79,7 @@ export class Exchange {
   /** Sends the request; a head with a body behind it waits for the body's first bytes. */
   start(): void {
     const { pool, proxyTimeoutMs } = this.#hooks
-    if (proxyTimeoutMs > 0) {
-      this.deadlineMs = nowMs() + proxyTimeoutMs
-      pool.options.deadlines.add(this)
-    }
+    if (proxyTimeoutMs > 0) this.#expireIn(proxyTimeoutMs)
     const { target, canRepeat, isUpgrade } = this.request
     this.#send(isUpgrade ? pool.open(target) : pool.take(target, canRepeat))
   }
@@ -100,7 +101,9 @@ export class Exchange {
     const connection = this.#connection
     if (connection === undefined || this.#isOver) return true
     const { socket } = connection
-    if (this.deadlineMs !== 0) this.deadlineMs = nowMs() + this.#hooks.proxyTimeoutMs
+    if (this.deadlineMs !== 0 && this.#status === 0) {
+      this.deadlineMs = nowMs() + this.#hooks.proxyTimeoutMs
+    }
     this.#hooks.onActivity(this.request.route)
     const head = this.#heldHead
     this.#heldHead = ''
@@ -130,16 +133,22 @@ export class Exchange {
     this.#connection?.destroy()
   }
 
-  pauseAnswer(): void {
-    this.#connection?.socket.pause()
-  }
-
   resumeAnswer(): void {
-    if (!this.#isOver) this.#connection?.socket.resume()
+    if (this.#isOver) return
+    if (this.#status !== 0) this.deadlineMs = 0
+    this.#connection?.socket.resume()
   }
 
+  /** Of the answer's beginning, or of a client that does not take the rest. */
   onDeadline(): void {
     this.#fail(new UpstreamError('timeout', 'no answer in time'))
+  }
+
+  #expireIn(ms: number): void {
+    this.deadlineMs = nowMs() + ms
+    if (this.#isWatched) return
+    this.#isWatched = true
+    this.#hooks.pool.options.deadlines.add(this)
   }
 
   onConnect(): void {
@@ -162,7 +171,9 @@ export class Exchange {
   }
 
   onBytes(chunk: Buffer, from: number, to: number): void {
-    if (!this.asker.bytes(chunk, from, to)) this.#connection?.socket.pause()
+    if (this.asker.bytes(chunk, from, to)) return
+    this.#connection?.socket.pause()
+    if (this.deadlineMs === 0 && !this.#isOver) this.#expireIn(this.#hooks.stallMs)
   }
 
   onEnd(trailers: string): void {
@@ -210,6 +221,6 @@ export class Exchange {
 
   #finish(): void {
     this.#isOver = true
-    if (this.#hooks.proxyTimeoutMs > 0) this.#hooks.pool.options.deadlines.delete(this)
+    if (this.#isWatched) this.#hooks.pool.options.deadlines.delete(this)
   }
 }

@@ -25,8 +25,8 @@ export interface RequestHead {
   readonly keepAlive: boolean
   readonly connection: ConnectionOptions
   /**
-   * Protocol to change to; empty when the request does not ask for it. A server need not change to
-   * HTTP/2, and a tunnel would hide the requests in it: asking for `h2c` is passed over.
+   * Protocols to change to; empty when the request does not ask for it. A server need not change to
+   * another version of HTTP, and a tunnel would hide the requests in it: these are passed over.
    */
   readonly upgrade: string
   readonly expectsContinue: boolean
@@ -132,9 +132,16 @@ function interpret(
     hasContentLength: length !== -1,
     keepAlive: isHttp10 ? connection.keepAlive && !connection.close : !connection.close,
     connection,
-    upgrade: connection.upgrade && !isHttp10 && upgrade.toLowerCase() !== 'h2c' ? upgrade : '',
+    upgrade: connection.upgrade && !isHttp10 ? withoutHttp(upgrade) : '',
     expectsContinue: expect !== '' && !isHttp10 && bodyLength !== 0,
   }
+}
+
+/** What `Upgrade` names beside HTTP. */
+function withoutHttp(upgrade: string): string {
+  if (!/h(?:2|ttp)/i.test(upgrade)) return upgrade
+  const items = upgrade.split(',').map((item) => item.trim())
+  return items.filter((item) => item !== '' && !/^(?:h2c?|http)(?:\/|$)/i.test(item)).join(', ')
 }
 
 let lastHost = ''

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { Target } from '../../target.ts'
 import { receiveData, receiver } from './bytes.ts'
 import type { ReceivingSocket } from './bytes.ts'
 import { bodyFraming, parseAnswerHead } from './answer-head.ts'
@@ -25,7 +26,7 @@ interface OwnedSocket extends Socket, Pick<ReceivingSocket, typeof receiver> {
  * exchange asked for end it. Hot path: row P9 of the bench.
  */
 export class UpstreamConnection {
-  readonly key: string
+  readonly target: Target
   readonly socket: OwnedSocket
   idleSinceMs = 0
   idleLimitMs = 0
@@ -43,9 +44,9 @@ export class UpstreamConnection {
   #interimAnswers = 0
   #hasBytes = false
 
-  constructor(pool: UpstreamPool, key: string, socket: Socket) {
+  constructor(pool: UpstreamPool, target: Target, socket: Socket) {
     this.#pool = pool
-    this.key = key
+    this.target = target
     this.socket = socket
     this.socket[owner] = this
     this.socket[receiver] = this

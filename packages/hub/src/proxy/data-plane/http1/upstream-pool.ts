@@ -24,10 +24,14 @@ export interface PoolOptions {
   readonly tls?: ConnectionOptions
 }
 
-/** Idle connections to targets: the one used last is used first. Hot path: row P9 of the bench. */
+/**
+ * Idle connections to targets: the one used last is used first. They belong to the target of a route
+ * as it was when they were opened, not to its address: a port that another user's server took over
+ * is asked on new connections only, whoever still holds an old one. Hot path: row P9 of the bench.
+ */
 export class UpstreamPool {
   readonly options: PoolOptions
-  readonly #idle = new Map<string, UpstreamConnection[]>()
+  readonly #idle = new Map<Target, UpstreamConnection[]>()
   readonly #all = new Set<UpstreamConnection>()
   readonly #timer: NodeJS.Timeout
   #idleCount = 0
@@ -51,7 +55,7 @@ export class UpstreamPool {
 
   /** @param canRepeat - the request may be sent again if the connection turns out to be closed. */
   take(target: Target, canRepeat: boolean): UpstreamConnection {
-    const waiting = this.#idle.get(poolKey(target))
+    const waiting = this.#idle.get(target)
     const found = waiting?.at(-1)
     if (waiting !== undefined && found !== undefined) {
       const idleForMs = nowMs() - found.idleSinceMs
@@ -66,7 +70,7 @@ export class UpstreamPool {
 
   /** A new connection. */
   open(target: Target): UpstreamConnection {
-    const connection = new UpstreamConnection(this, poolKey(target), this.#connect(target))
+    const connection = new UpstreamConnection(this, target, this.#connect(target))
     this.#all.add(connection)
     return connection
   }
@@ -74,10 +78,10 @@ export class UpstreamPool {
   /** Takes back a connection on which nothing is under way. */
   release(connection: UpstreamConnection, keepAliveMs: number): void {
     connection.idleLimitMs = Math.min(idleMs, keepAliveMs - marginMs)
-    let waiting = this.#idle.get(connection.key)
+    let waiting = this.#idle.get(connection.target)
     if (waiting === undefined) {
       waiting = []
-      this.#idle.set(connection.key, waiting)
+      this.#idle.set(connection.target, waiting)
     }
     const isFull = waiting.length >= maxIdlePerTarget || this.#idleCount >= maxIdle
     if (this.#isClosed || connection.idleLimitMs <= 0 || isFull) return connection.destroy()
@@ -89,7 +93,7 @@ export class UpstreamPool {
   /** The connection is gone, or belongs to a tunnel. Idempotent. */
   forget(connection: UpstreamConnection): void {
     if (!this.#all.delete(connection)) return
-    const waiting = this.#idle.get(connection.key)
+    const waiting = this.#idle.get(connection.target)
     const at = waiting?.indexOf(connection) ?? -1
     if (waiting === undefined || at === -1) return
     waiting.splice(at, 1)
@@ -105,9 +109,9 @@ export class UpstreamPool {
   /** The oldest are at the front. */
   #dropOld(): void {
     const now = nowMs()
-    for (const [key, waiting] of this.#idle) {
+    for (const [target, waiting] of this.#idle) {
       for (const one of waiting.filter((c) => now - c.idleSinceMs >= c.idleLimitMs)) one.destroy()
-      if (waiting.length === 0) this.#idle.delete(key)
+      if (waiting.length === 0) this.#idle.delete(target)
     }
   }
 
@@ -129,8 +133,4 @@ export class UpstreamPool {
       ALPNProtocols: ['http/1.1'],
     }).setNoDelay(true)
   }
-}
-
-function poolKey(target: Target): string {
-  return target.socketPath ?? target.origin
 }

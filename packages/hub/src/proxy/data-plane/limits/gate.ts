@@ -30,6 +30,8 @@ export class Gate {
   readonly #options: GateOptions
   readonly #seats: Seats | undefined
   #lastWords = 0
+  /** Connections counted from their first moment, before there is anything to serve. */
+  #raw = 0
 
   constructor(options: GateOptions) {
     this.#options = options
@@ -40,7 +42,16 @@ export class Gate {
   /** @returns 0 to let one more in, or the status that refuses it */
   isFull(): 0 | 503 {
     const { maxConnections, openCount } = this.#options
-    return maxConnections > 0 && openCount() >= maxConnections ? 503 : 0
+    return maxConnections > 0 && Math.max(openCount(), this.#raw) >= maxConnections ? 503 : 0
+  }
+
+  /**
+   * Counts a connection that is to say something before it is served (TLS, a PROXY header), until it
+   * closes: whoever says nothing takes a place, too.
+   */
+  count(socket: Socket): void {
+    this.#raw += 1
+    socket.once('close', () => (this.#raw -= 1))
   }
 
   /** Counts a connection until it closes. @returns 0, or the status that refuses it */

@@ -2,7 +2,7 @@ import { isJsonObject } from '../../../util/json.ts'
 import type { JsonObject } from '../../../util/json.ts'
 import { messageOf } from '../../../domain/errors.ts'
 import { cleanRoutePath } from '../../routespec.ts'
-import type { Route } from '../../routing-table.ts'
+import type { Route, RouteEntry } from '../../routing-table.ts'
 import { findTarget } from '../../target.ts'
 import type { EdgeLog } from '../context.ts'
 import type { EdgeCounts } from '../metrics/counts.ts'
@@ -15,6 +15,7 @@ import { withLimit } from './with-limit.ts'
 const defaultLimitMs = 10_000
 /** So many routes have their activity told at a time; of others it is told the next time. */
 const maxTelling = 10_000
+const maxEntries = 10_000
 
 export interface PluginStoreOptions {
   readonly log: EdgeLog
@@ -35,6 +36,8 @@ export class PluginStore implements RouteStore {
   readonly #limitMs: number
   /** Paths whose activity is being told; true when there was more meanwhile. */
   readonly #telling = new Map<string, boolean>()
+  /** What was matched last for a path; forgotten when the REST API changes it. */
+  readonly #entries = new Map<string, RouteEntry>()
 
   constructor(plugin: StoragePlugin, options: PluginStoreOptions) {
     this.#plugin = plugin
@@ -50,7 +53,20 @@ export class PluginStore implements RouteStore {
     const found = await this.#ask('getTarget', () => this.#plugin.getTarget(path))
     this.#counts.took('findTarget', performance.now() - beganAt)
     if (found === undefined || found === null) return undefined
-    return this.#checked('getTarget', () => toRoute(found))
+    return this.#checked('getTarget', () => this.#keepTarget(toRoute(found)))
+  }
+
+  /** Connections are kept for the object that a target is: a route that did not change has one. */
+  #keepTarget(route: Route): Route {
+    const known = this.#entries.get(route.path)
+    const { targetUrl, data } = route.entry
+    const isSame = known?.targetUrl === targetUrl && known.data['user'] === data['user']
+    const entry = isSame ? { ...route.entry, target: known.target } : route.entry
+    if (isSame) return { ...route, entry }
+    this.#entries.set(route.path, entry)
+    const [oldest] = this.#entries.keys()
+    if (this.#entries.size > maxEntries && oldest !== undefined) this.#entries.delete(oldest)
+    return route
   }
 
   async list(): Promise<[path: string, data: JsonObject][]> {
@@ -81,6 +97,7 @@ export class PluginStore implements RouteStore {
   async remove(path: string): Promise<boolean> {
     const clean = this.#clean(path)
     if (!(await this.#get(path))) return false
+    this.#entries.delete(clean)
     await this.#ask('remove', () => this.#plugin.remove(clean))
     return true
   }

@@ -1,0 +1,122 @@
+import { once } from 'node:events'
+import { connect as connectTcp } from 'node:net'
+import { describe, expect, test, vi } from 'vitest'
+import { addRoute, ask, cleanups, edge, patience, raw } from '../edge-test-kit.ts'
+import type { EdgeOptions } from '../edge.ts'
+import { answerOf, askStream, http2Options, openSession } from '../http2/h2-test-kit.ts'
+import { get, serveWire, wire } from '../http1/wire-test-kit.ts'
+import type { WireServer } from '../http1/wire-test-kit.ts'
+import { hasOpenssl } from '../tls/certificates-for-tests.ts'
+import { noLimits } from './request-limits.ts'
+
+const canMake = hasOpenssl()
+
+/** A target whose answer never ends as long as it is taken. */
+function serveEndless(): Promise<WireServer> {
+  const part = Buffer.alloc(256 * 1024)
+  return serveWire(({ socket }) => {
+    const more = (): void => {
+      while (!socket.destroyed && socket.write(part)) continue
+    }
+    socket.once('data', () => {
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${2 ** 40}\r\n\r\n`)
+      more()
+    })
+    socket.on('drain', more)
+  })
+}
+
+describe('a client that takes nothing of an answer under way is given up, its target with it', () => {
+  const stalls = { stallMs: 300 }
+
+  test('over HTTP/1.1', async () => {
+    const target = await serveEndless()
+    const e = await edge(stalls)
+    await addRoute(e, '/', target.url)
+    const client = wire(e.port).send(get('/'))
+    await client.until('200 OK')
+    client.socket.pause()
+    const far = await target.connection(0)
+    await vi.waitUntil(() => far.socket.closed, patience)
+  })
+
+  test('over HTTP/2, whose other requests go on', async ({ skip }) => {
+    if (!canMake) return skip('no openssl on this machine')
+    const target = await serveEndless()
+    const e = await edge({ ...(await http2Options()), ...stalls })
+    await addRoute(e, '/', target.url)
+    const session = openSession(e)
+    const stream = session.request({ ':authority': 'hub.test', ':path': '/' })
+    stream.on('error', () => undefined)
+    await once(stream, 'response')
+    const far = await target.connection(0)
+    await vi.waitUntil(() => far.socket.closed, patience)
+    expect(await askStream(session, { ':path': '/_chp_healthz' })).toMatchObject({ status: 200 })
+  })
+
+  test('but not one that takes it slowly, or whose target is slow', async () => {
+    const target = await serveWire()
+    const e = await edge({ stallMs: 1000 })
+    await addRoute(e, '/', target.url)
+    const client = wire(e.port).send(get('/'))
+    const far = await target.connection(0)
+    await far.until('\r\n\r\n')
+    const total = 6 * 1024 * 1024
+    far.send(`HTTP/1.1 200 OK\r\nContent-Length: ${total + 3}\r\n\r\n`)
+    far.socket.write(Buffer.alloc(total))
+    let got = 0
+    client.socket.on('data', (chunk: Buffer) => {
+      got += chunk.length
+      client.socket.pause()
+      setTimeout(() => client.socket.resume(), 2)
+    })
+    await vi.waitUntil(() => got > total, { timeout: 15_000 })
+    await new Promise((resolve) => setTimeout(resolve, 1300))
+    far.send('end')
+    await client.until(/end$/)
+  }, 20_000)
+})
+
+describe('connections that say nothing take their place among all', () => {
+  const limits = { ...noLimits, maxConnections: 2 }
+
+  async function fill(e: { port: number }): Promise<() => void> {
+    const silent = [0, 1].map(() => connectTcp(e.port, '127.0.0.1').on('error', () => undefined))
+    cleanups.push(() => silent.forEach((one) => one.destroy()))
+    await Promise.all(silent.map((one) => once(one, 'connect')))
+    return () => silent.forEach((one) => one.resetAndDestroy())
+  }
+
+  test('before TLS', async ({ skip }) => {
+    if (!canMake) return skip('no openssl on this machine')
+    const e = await edge({ ...(await http2Options()), limits })
+    const leave = await fill(e)
+    const refused = openSession(e)
+    await vi.waitUntil(() => refused.destroyed, patience)
+    leave()
+    await vi.waitUntil(async () => {
+      const session = openSession(e)
+      const stream = session.request({ ':authority': 'hub.test', ':path': '/_chp_healthz' })
+      stream.on('error', () => undefined)
+      return (await answerOf(stream).catch(() => undefined))?.status === 200
+    }, patience)
+  })
+
+  test('before a PROXY header', async () => {
+    const options: Partial<EdgeOptions> = { isProxied: true, limits }
+    const e = await edge(options)
+    const leave = await fill(e)
+    const text = `PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n${get('/_chp_healthz', 'Connection: close\r\n')}`
+    expect(await raw(e.port, text)).toBe('')
+    leave()
+    await vi.waitUntil(async () => (await raw(e.port, text)).includes('200 OK'), patience)
+  })
+
+  test('and those that were served leave it', async () => {
+    const e = await edge({ limits })
+    for (let i = 0; i < 5; i += 1) {
+      const answer = await ask(e, '/_chp_healthz', { headers: { Connection: 'close' } })
+      expect(await answer.text()).toContain('OK')
+    }
+  })
+})
