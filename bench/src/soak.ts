@@ -1,7 +1,8 @@
 import { createServer, type Server } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type ProxyPeer, addRoute, deleteRoute, startOrreryEdge } from './proxies.ts'
+import { type ProxyPeer, startOrreryEdge } from './proxies.ts'
+import { addRoute, deleteRoute } from './route-api.ts'
 
 /** What is open and used when nobody asks anything. */
 export interface Rest {

@@ -27,6 +27,8 @@ const server = createServer((request, response) => {
 })
 server.on('upgrade', (_request, socket: Socket) => {
   socket.setNoDelay(true).on('error', () => socket.destroy())
+  // A server of Node's leaves its half open.
+  socket.on('end', () => socket.end())
   socket.write(joined)
   // Frames of the bench come whole: two bytes, a mask of zeros, the payload.
   socket.on('data', (bytes) => {

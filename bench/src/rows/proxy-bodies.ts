@@ -1,97 +1,153 @@
-import { connect } from 'node:net'
-import type { ProxyPeer } from '../proxies.ts'
+import { startStreamBackend } from '../backends.ts'
+import { type Bench, interleaved, withPeers } from '../bench.ts'
+import type { LoadPlan, LoadResult } from '../load-plan.ts'
+import * as proxies from '../proxies.ts'
+import { type Goal, type Samples, type Table, atMost, cell, pick, ratios } from '../table.ts'
 
-export interface BodySample {
+const path = '/user/ada/body'
+const ways = ['down', 'up'] as const
+const sizes = [1, 100]
+/** So many of 1 MB begin each second where latency is measured. */
+const ratePerSecond = 40
+const megabyte = 2 ** 20
+/** Growth of resident memory, over all rounds of a size, that counts as flat. */
+const flatMegabytes = 16
+const kinds = [
+  proxies.orrery,
+  proxies.chp,
+  proxies.nginx,
+  proxies.haproxy,
+  proxies.pipe,
+  proxies.noProxy,
+]
+
+interface BodySample {
   /** Milliseconds of CPU time for each megabyte. */
   readonly cpuMsPerMegabyte: number
-  /** Growth of resident memory over the run. */
+  readonly closed: LoadResult
+  readonly open: LoadResult | undefined
+  /** Since the first round began. */
   readonly grownBytes: number
+  readonly memoryBytes: number
 }
 
-export const title = 'P10 bodies of 1 MB and 100 MB, down and up'
-export const bodyPath = '/user/ada/body'
-export const kinds = ['down', 'up'] as const
-const parallel = 4
-
-/** Moves bodies until `totalMegabytes` are through; four connections at a time. */
-export async function measure(
-  peer: ProxyPeer,
-  options: {
-    readonly kind: (typeof kinds)[number]
-    readonly megabytes: number
-    readonly totalMegabytes: number
-  },
-): Promise<BodySample> {
-  const { kind, megabytes, totalMegabytes } = options
-  const cpuBefore = peer.cpuSeconds()
-  const memoryBefore = peer.memoryBytes()
-  let left = Math.ceil(totalMegabytes / megabytes)
-  const moved = left * megabytes
-  await Promise.all(
-    Array.from({ length: Math.min(parallel, left) }, async () => {
-      while (left > 0) {
-        left -= 1
-        await (kind === 'down' ? download(peer.port, megabytes) : upload(peer.port, megabytes))
+export async function measureBodies(bench: Bench): Promise<Table[]> {
+  return withPeers(kinds, startStreamBackend, async (peers) => {
+    const rows: Table['rows'][number][] = []
+    const goals: Goal[] = []
+    for (const megabytes of sizes) {
+      for (const way of ways) {
+        const samples = await measure(bench, peers, { megabytes, way })
+        rows.push(...rowsOf(samples, `${megabytes} MB ${way}`))
+        goals.push(...goalsOf(samples, `${megabytes} MB ${way}`))
       }
-    }),
-  )
-  return {
-    cpuMsPerMegabyte: ((peer.cpuSeconds() - cpuBefore) * 1000) / moved,
-    grownBytes: peer.memoryBytes() - memoryBefore,
-  }
-}
-
-const megabyte = 2 ** 20
-
-function download(port: number, megabytes: number): Promise<void> {
-  return ask(
-    port,
-    `GET ${bodyPath}?${megabytes} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
-    (got) => got >= megabytes * megabyte,
-  )
-}
-
-function upload(port: number, megabytes: number): Promise<void> {
-  const piece = Buffer.alloc(megabyte / 4, 'x')
-  let sent = 0
-  return ask(
-    port,
-    `POST ${bodyPath} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ${megabytes * megabyte}\r\n\r\n`,
-    (got) => got > 0 && sent === megabytes * megabyte,
-    (write) => {
-      while (sent < megabytes * megabyte) {
-        sent += piece.length
-        if (!write(piece)) return
-      }
-    },
-  )
-}
-
-function ask(
-  port: number,
-  head: string,
-  isComplete: (got: number) => boolean,
-  fill?: (write: (piece: Buffer) => boolean) => void,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1')
-    let got = 0
-    const more = (): void => fill?.((piece) => socket.write(piece))
-    socket.once('connect', () => {
-      socket.write(head, 'latin1')
-      more()
-    })
-    socket.on('drain', more)
-    socket.on('data', (bytes) => {
-      if (got === 0 && !bytes.toString('latin1', 0, 15).includes(' 200 ')) {
-        socket.destroy(new Error(`a body was answered by ${bytes.toString('latin1', 0, 40)}`))
-      }
-      got += bytes.length
-    })
-    socket.once('error', reject)
-    socket.once('close', () => {
-      if (isComplete(got)) resolve()
-      else reject(new Error(`a body ended after ${got} bytes`))
-    })
+    }
+    const title =
+      'P10 bodies of 1 MB and 100 MB, down and up, four at a time; times of a body: ' +
+      `1 MB at ${ratePerSecond}/s, 100 MB as the CPU time is measured`
+    const columns = [
+      'proxy',
+      'body',
+      'CPU ms a megabyte',
+      'p50 ms',
+      'p99 ms',
+      'memory MB',
+      'growth MB',
+      'failed',
+    ]
+    return [{ title, columns, rows, goals }]
   })
+}
+
+async function measure(
+  bench: Bench,
+  peers: readonly proxies.ProxyPeer[],
+  body: { readonly megabytes: number; readonly way: (typeof ways)[number] },
+): Promise<Samples<BodySample>> {
+  const isSmall = body.megabytes === sizes[0]
+  const durationMs = isSmall ? bench.seconds * 500 : bench.seconds * 750
+  for (const peer of peers) await bench.client.run({ ...plan(peer, body), durationMs: 300 })
+  const memoryAtStart = new Map(peers.map((peer) => [peer.name, peer.memoryBytes()]))
+  return interleaved(peers, bench.rounds, async (peer) => {
+    const cpuBefore = peer.cpuSeconds()
+    const closed = await bench.client.run({ ...plan(peer, body), durationMs })
+    const cpuMs = (peer.cpuSeconds() - cpuBefore) * 1000
+    const open = isSmall
+      ? await bench.client.run({
+          ...plan(peer, body),
+          durationMs: bench.seconds * 1000,
+          ratePerSecond,
+        })
+      : undefined
+    const memoryBytes = peer.memoryBytes()
+    return {
+      cpuMsPerMegabyte: cpuMs / (closed.completed * body.megabytes),
+      closed,
+      open,
+      memoryBytes,
+      grownBytes: memoryBytes - (memoryAtStart.get(peer.name) ?? Number.NaN),
+    }
+  })
+}
+
+function plan(
+  peer: proxies.ProxyPeer,
+  { megabytes, way }: { readonly megabytes: number; readonly way: (typeof ways)[number] },
+): Omit<LoadPlan, 'durationMs'> {
+  const bytes = megabytes * megabyte
+  const common = { port: peer.port, connections: 4 }
+  if (way === 'down') {
+    const request = `GET ${path}?${megabytes} HTTP/1.1\r\nHost: x\r\n\r\n`
+    return { ...common, request, answerBytes: bytes }
+  }
+  const request = `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${bytes}\r\n\r\n`
+  return { ...common, request, fillBytes: bytes, answerBytes: 'taken'.length }
+}
+
+function rowsOf(samples: Samples<BodySample>, body: string): Table['rows'] {
+  return [...samples.keys()].map((name) => ({
+    name,
+    cells: [
+      body,
+      cell(
+        pick(samples, name, (one) => one.cpuMsPerMegabyte),
+        3,
+      ),
+      cell(
+        pick(samples, name, (one) => (one.open ?? one.closed).p50Ms),
+        2,
+      ),
+      cell(
+        pick(samples, name, (one) => (one.open ?? one.closed).p99Ms),
+        2,
+      ),
+      cell(
+        pick(samples, name, (one) => one.memoryBytes / megabyte),
+        0,
+      ),
+      cell(
+        pick(samples, name, (one) => one.grownBytes / megabyte),
+        1,
+      ),
+      String(
+        pick(samples, name, (one) => one.closed.failed + (one.open?.failed ?? 0)).reduce(
+          (sum, count) => sum + count,
+          0,
+        ),
+      ),
+    ],
+  }))
+}
+
+function goalsOf(samples: Samples<BodySample>, body: string): Goal[] {
+  const ours = proxies.orrery.name
+  const cpu = ratios(samples, [ours, proxies.nginx.name], (one) => one.cpuMsPerMegabyte)
+  const grown = pick(samples, ours, (one) => one.grownBytes / megabyte)
+  return [
+    ...atMost(`${body}: within 1.2 of nginx's CPU time`, cpu, { most: 1.2, digits: 2 }),
+    ...atMost(`${body}: flat memory, ${flatMegabytes} MB`, grown, {
+      most: flatMegabytes,
+      digits: 1,
+    }),
+  ]
 }

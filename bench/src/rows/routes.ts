@@ -1,6 +1,7 @@
 import { Agent, request } from 'node:http'
-import type { Backend, ProxyPeer } from '../proxies.ts'
-import { routeTarget } from '../proxies.ts'
+import type { Backend } from '../backends.ts'
+import type { ProxyPeer } from '../proxies.ts'
+import { routeTarget } from '../route-api.ts'
 
 export interface RouteSample {
   readonly added: number
@@ -8,8 +9,7 @@ export interface RouteSample {
   readonly bytesPerRoute: number
 }
 
-export const title = 'P13 routes added by the REST API'
-const parallel = 16
+export const parallel = 16
 
 /** Adds routes `from` to `to`; what each costs the proxy in CPU time and memory. */
 export async function addRoutes(

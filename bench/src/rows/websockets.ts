@@ -1,107 +1,114 @@
-import { connect, type Socket } from 'node:net'
-import type { ProxyPeer } from '../proxies.ts'
+import { startStreamBackend } from '../backends.ts'
+import { type Bench, interleaved, withPeers } from '../bench.ts'
+import type { LoadPlan, LoadResult } from '../load-plan.ts'
+import * as proxies from '../proxies.ts'
+import { type Samples, type Table, atLeast, cell, pick, ratios } from '../table.ts'
 
-export interface MessageSample {
-  readonly roundTripsPerCpuSecond: number
-}
-
-export interface IdleSample {
-  readonly bytesPerPair: number
-}
-
-export const messagesTitle =
-  'P11 WebSocket messages, round trips of 32 bytes through 32 connections'
-export const idleTitle = 'P12 idle WebSockets'
-export const webSocketPath = '/user/ada/api/kernels/1/channels'
 const connections = 32
+const ratePerSecond = 5000
+const kinds = [
+  proxies.orrery,
+  proxies.orreryOfAllCores,
+  proxies.chp,
+  proxies.nginx,
+  proxies.haproxy,
+  proxies.pipe,
+  proxies.noProxy,
+]
 
-/** A masked text frame of 32 bytes; the server sends its payload back, unmasked as it came. */
-const message = Buffer.concat([Buffer.from([0x81, 0x80 | 32, 0, 0, 0, 0]), Buffer.alloc(32, 'x')])
-const answerBytes = 2 + 32
+export const upgradeRequest =
+  'GET /user/ada/api/kernels/1/channels HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+  'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
 
-/** One message at a time on each connection, as many as there is time for. */
-export async function measureMessages(
-  peer: ProxyPeer,
-  options: { readonly seconds: number },
-): Promise<MessageSample> {
-  const sockets = await openMany(peer.port, connections)
-  let trips = 0
-  const before = peer.cpuSeconds()
-  const endsAt = performance.now() + options.seconds * 1000
-  await Promise.all(
-    sockets.map(
-      (socket) =>
-        new Promise<void>((resolve, reject) => {
-          let got = 0
-          socket.once('error', reject)
-          socket.on('data', (bytes) => {
-            got += bytes.length
-            if (got < answerBytes) return
-            got -= answerBytes
-            trips += 1
-            if (performance.now() < endsAt) socket.write(message)
-            else resolve()
-          })
-          socket.write(message)
-        }),
-    ),
-  )
-  const used = peer.cpuSeconds() - before
-  for (const socket of sockets) socket.destroy()
-  return { roundTripsPerCpuSecond: trips / used }
+/** A masked text frame of 32 bytes, as latin1; the server sends its payload back, unmasked as it came. */
+const message = `\x81${String.fromCharCode(0x80 | 32)}\0\0\0\0${'x'.repeat(32)}`
+
+interface MessageSample {
+  readonly roundTripsPerCpuSecond: number
+  readonly failed: number
+  readonly memoryBytes: number
+  readonly open: LoadResult
 }
 
-/** What pairs of sockets without traffic add to the proxy's memory, once it came to rest. */
-export async function measureIdle(
-  peer: ProxyPeer,
-  options: { readonly pairs: number },
-): Promise<IdleSample> {
-  const first = await openMany(peer.port, Math.floor(options.pairs / 4))
-  const before = await restingMemory(peer)
-  const sockets = await openMany(peer.port, options.pairs)
-  const after = await restingMemory(peer)
-  for (const socket of [...first, ...sockets]) socket.destroy()
-  return { bytesPerPair: (after - before) / options.pairs }
-}
-
-/** The lowest of several looks: the collector of the proxy runs when it pleases. */
-async function restingMemory(peer: ProxyPeer): Promise<number> {
-  let lowest = Number.POSITIVE_INFINITY
-  for (let look = 0; look < 12; look += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 250))
-    lowest = Math.min(lowest, peer.memoryBytes())
+export function messagePlan(peer: proxies.ProxyPeer, durationMs: number): LoadPlan {
+  const answerBytes = 2 + 32
+  return {
+    port: peer.port,
+    upgrade: upgradeRequest,
+    request: message,
+    answerBytes,
+    connections,
+    durationMs,
   }
-  return lowest
 }
 
-async function openMany(port: number, count: number): Promise<Socket[]> {
-  const sockets: Socket[] = []
-  while (sockets.length < count) {
-    const wanted = Math.min(100, count - sockets.length)
-    sockets.push(...(await Promise.all(Array.from({ length: wanted }, () => open(port)))))
-  }
-  return sockets
-}
-
-function open(port: number): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true })
-    let head = ''
-    socket.once('error', reject)
-    socket.on('data', (bytes: Buffer) => {
-      head += bytes.toString('latin1')
-      if (!head.includes('\r\n\r\n')) return
-      socket.removeAllListeners()
-      if (head.startsWith('HTTP/1.1 101 ')) resolve(socket)
-      else {
-        socket.destroy()
-        reject(new Error(`a WebSocket was answered by ${head.slice(0, 40)}`))
+export async function measureMessages(bench: Bench): Promise<Table[]> {
+  return withPeers(kinds, startStreamBackend, async (peers) => {
+    for (const peer of peers) await bench.client.run(messagePlan(peer, 500))
+    const samples = await interleaved(peers, bench.rounds, async (peer) => {
+      const plan = messagePlan(peer, bench.seconds * 1000)
+      const before = peer.cpuSeconds()
+      const closed = await bench.client.run(plan)
+      const used = peer.cpuSeconds() - before
+      const open = await bench.client.run({ ...plan, ratePerSecond })
+      return {
+        roundTripsPerCpuSecond: closed.completed / used,
+        failed: closed.failed + open.failed,
+        memoryBytes: peer.memoryBytes(),
+        open,
       }
     })
-    socket.write(
-      `GET ${webSocketPath} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-        'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
-      'latin1',
-    )
+    return [table(samples)]
   })
+}
+
+function table(samples: Samples<MessageSample>): Table {
+  const ours = proxies.orrery.name
+  const perCpu = (one: MessageSample): number => one.roundTripsPerCpuSecond
+  return {
+    title: `P11 WebSocket messages, round trips of 32 bytes through ${connections} connections`,
+    columns: [
+      'proxy',
+      'round trips per CPU-second',
+      'CPU µs each',
+      `p50 ms at ${ratePerSecond}/s`,
+      `p99 ms at ${ratePerSecond}/s`,
+      'memory MB',
+      'failed',
+    ],
+    rows: [...samples.keys()].map((name) => ({
+      name,
+      cells: [
+        cell(pick(samples, name, perCpu), 0),
+        cell(
+          pick(samples, name, (one) => 1e6 / perCpu(one)),
+          1,
+        ),
+        cell(
+          pick(samples, name, (one) => one.open.p50Ms),
+          2,
+        ),
+        cell(
+          pick(samples, name, (one) => one.open.p99Ms),
+          2,
+        ),
+        cell(
+          pick(samples, name, (one) => one.memoryBytes / 2 ** 20),
+          0,
+        ),
+        String(pick(samples, name, (one) => one.failed).reduce((sum, count) => sum + count, 0)),
+      ],
+    })),
+    goals: [
+      ...atLeast('45,000 round trips per CPU-second', pick(samples, ours, perCpu), {
+        least: 45_000,
+        digits: 0,
+      }),
+      ...atLeast(
+        '1.15 times configurable-http-proxy',
+        ratios(samples, [ours, proxies.chp.name], perCpu),
+        { least: 1.15, digits: 2 },
+      ),
+    ],
+  }
 }
