@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
-import { orreryVersion } from '../../util/version.ts'
 import type { EdgeMessage } from '../edge-protocol.ts'
 import {
   ask,
@@ -106,33 +105,6 @@ test('a damaged file does not stop the start', async () => {
   await writeFile(join(dir, 'routes.json'), '{"version":1,"rou')
   const e = await edge({ snapshotFile: join(dir, 'routes.json') })
   expect((await ask(e, '/_chp_healthz')).status).toBe(200)
-})
-
-test.each([
-  [['--ssl-key', 'k'], 'come in pairs'],
-  [['--ssl-key', '/no/key', '--ssl-cert', '/no/cert'], 'cannot be read'],
-  [['--ssl-protocol', 'SSLv3'], 'TLSv1_2 or TLSv1_3'],
-  [['--redirect-port', '1'], 'needs HTTPS'],
-  [['--acme-domain', 'hub.test'], 'needs --redirect-port'],
-  [['--socket', '/run/x'], 'exclude each other'],
-  [['--error-target', 'http://x', '--error-path', '/y'], 'exclude'],
-  [['--trusted-proxy', '10.0.0.0/33'], "'10.0.0.0/33' is not an address range"],
-  [['--custom-header', 'nonsense'], 'NAME:VALUE'],
-  [['--nonsense'], 'nonsense'],
-])('%j ends with exit code 1 and says why', async (args, text) => {
-  const { child, log } = await startProcess(tmpdir(), args)
-  expect([child.exitCode, log()]).toEqual([1, expect.stringContaining(text)])
-})
-
-test('a port that is taken ends with exit code 1 and says so', async () => {
-  const other = await serve((_req, res) => void res.end())
-  const { child, log } = await startProcess(tmpdir(), ['--port', new URL(other.url).port])
-  expect([child.exitCode, log()]).toEqual([1, expect.stringContaining('is taken')])
-})
-
-test.each(['--version', '-V'])('%s prints the version alone', async (flag) => {
-  const { child, stdout, log } = await startProcess(tmpdir(), [flag])
-  expect([child.exitCode, stdout(), log()]).toEqual([0, `${orreryVersion}\n`, ''])
 })
 
 test.each(['--help', '-h'])('%s tells of every flag', async (flag) => {
