@@ -140,6 +140,7 @@ function readChunks(head: Message, text: string): { answer: Message; rest: strin
     at += size + 2
   }
   const isBare = text.startsWith('\r\n', at)
+  if (!isBare && !text.includes('\r\n\r\n', at)) throw new Error('the trailers broke off')
   const end = isBare ? at : text.indexOf('\r\n\r\n', at) + 2
   const raw = isBare
     ? []

@@ -224,7 +224,8 @@ export class StreamAsker implements Asker {
 
   cut(): void {
     this.#exchange = undefined
-    this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+    // `close` would end the stream before it resets it: half an answer would seem to be all of it.
+    this.#stream.destroy(new Error('the answer broke off'))
   }
 
   resumeBody(): void {
@@ -265,7 +266,7 @@ export class StreamAsker implements Asker {
       send()
     } catch (error) {
       this.#services.onBug(error)
-      this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+      this.cut()
     }
   }
 

@@ -63,6 +63,26 @@ test.each([204, 205, 304])(
   },
 )
 
+test.each([
+  ['at once', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n', ''],
+  ['later', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n', 'part'],
+])('an answer that breaks off %s does not seem complete', async (_name, answer, part) => {
+  const target = await serveBytes(answer)
+  const e = await edge(await http2Options())
+  await addRoute(e, '/', target.url)
+  const stream = openSession(e).request({ ':authority': 'hub.test', ':path': '/' })
+  let got = ''
+  let isOver = false
+  stream.on('data', (chunk: Buffer) => (got += chunk.toString()))
+  stream.on('error', () => undefined).on('close', () => (isOver = true))
+  await vi.waitUntil(() => got === part, patience)
+  // What came was sent on in whole by now.
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  ;(await target.connection(0)).socket.destroy()
+  await vi.waitUntil(() => isOver, patience)
+  expect(stream.rstCode).toBe(constants.NGHTTP2_INTERNAL_ERROR)
+})
+
 test.each([600, 999])('a status of %i cannot be said', async (status) => {
   const e = await start(`HTTP/1.1 ${status} What\r\nContent-Length: 2\r\n\r\nok`)
   expect(await askStream(openSession(e), {})).toMatchObject({ status: 503 })
