@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { expect, test, vi } from 'vitest'
 import { addRoute, cleanups, edge as startEdge, patience } from '../edge-test-kit.ts'
+import { fuzz, fuzzTimeoutMs } from '../fuzz-test-kit.ts'
 import { parseAnswerHead } from './answer-head.ts'
 import { ChunkedBody } from './chunked.ts'
 import { Fields } from './fields.ts'
@@ -120,7 +121,7 @@ test('however the bytes are cut, the same is read', () => {
         if (whole.end !== 'partial') expect(typeof inParts.end).toBe(typeof whole.end)
       },
     ),
-    { numRuns: 1000 },
+    fuzz(1000),
   )
 })
 
@@ -129,7 +130,7 @@ test('byte by byte, the same is read', () => {
     fc.property(requests.map(latin1), (bytes) => {
       expect(readRequests(bytes, [...bytes.keys()])).toEqual(readRequests(bytes))
     }),
-    { numRuns: 50 },
+    fuzz(50),
   )
 })
 
@@ -181,56 +182,58 @@ test('chunks go out as they came but for extensions, and are read the same again
   )
 })
 
-test('what reaches a strict server behind the edge is what the edge read', async () => {
-  const seen: Pick<ReadRequest, 'method' | 'target' | 'body'>[] = []
-  const target = createServer({ keepAliveTimeout: 0 }, (req, res) => {
-    let body = ''
-    req.on('data', (chunk: Buffer) => (body += chunk.toString('latin1')))
-    req.on('error', () => undefined)
-    req.on('end', () => {
-      seen.push({ method: req.method ?? '', target: req.url ?? '', body })
-      res.end('ok')
+test(
+  'what reaches a strict server behind the edge is what the edge read',
+  async () => {
+    const seen: Pick<ReadRequest, 'method' | 'target' | 'body'>[] = []
+    const target = createServer({ keepAliveTimeout: 0 }, (req, res) => {
+      let body = ''
+      req.on('data', (chunk: Buffer) => (body += chunk.toString('latin1')))
+      req.on('error', () => undefined)
+      req.on('end', () => {
+        seen.push({ method: req.method ?? '', target: req.url ?? '', body })
+        res.end('ok')
+      })
     })
-  })
-  target.listen(0, '127.0.0.1')
-  await once(target, 'listening')
-  cleanups.push(() => {
-    target.closeAllConnections()
-    target.close()
-  })
-  const e = await startEdge()
-  await addRoute(e, '/', `http://127.0.0.1:${(target.address() as AddressInfo).port}`)
-  const isUsual = (text: string): boolean => !/upgrade|%/i.test(text)
-  await fc.assert(
-    fc.asyncProperty(fc.oneof(mutated, requests).filter(isUsual), async (text) => {
-      seen.length = 0
-      const read = readRequests(latin1(text))
-      const closing = 'GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'
-      const socket = connect(e.port, '127.0.0.1')
-      let got = ''
-      socket.on('data', (chunk: Buffer) => (got += chunk.toString('latin1')))
-      socket.on('error', () => undefined)
-      if (read.end === 'open') socket.write(latin1(text + closing))
-      else socket.end(latin1(text))
-      await vi.waitUntil(() => socket.closed, { ...patience, interval: 1 })
-      const passed = seen.filter((one) => one.target !== '/last')
-      // A server need not know every method: what it refuses itself it does not see.
-      const known = read.requests.filter(({ method }) => METHODS.includes(method))
-      const expected = known.slice(0, passed.length)
-      const told = (all: typeof seen): string[][] => all.map(({ method, body }) => [method, body])
-      expect(told(passed)).toEqual(told(expected))
-      // Behind a request that asks to close, or that is answered before its end, nothing is read.
-      if (read.end === 'open' && !/connection|http\/1\.0/i.test(text)) {
-        expect(passed).toHaveLength(known.length)
-        expect(got.match(/HTTP\/1.1 200/g)).toHaveLength(known.length + 1)
-      }
-    }),
-    // What earlier runs found.
-    {
-      numRuns: 250,
-      // New cases are for those who develop, and no reason for somebody else's change to be refused.
-      ...(process.env['CI'] === undefined ? {} : { seed: 1 }),
-      examples: [['PATCH /\u00FFa HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n']],
-    },
-  )
-}, 60_000)
+    target.listen(0, '127.0.0.1')
+    await once(target, 'listening')
+    cleanups.push(() => {
+      target.closeAllConnections()
+      target.close()
+    })
+    const e = await startEdge()
+    await addRoute(e, '/', `http://127.0.0.1:${(target.address() as AddressInfo).port}`)
+    const isUsual = (text: string): boolean => !/upgrade|%/i.test(text)
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(mutated, requests).filter(isUsual), async (text) => {
+        seen.length = 0
+        const read = readRequests(latin1(text))
+        const closing = 'GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'
+        const socket = connect(e.port, '127.0.0.1')
+        let got = ''
+        socket.on('data', (chunk: Buffer) => (got += chunk.toString('latin1')))
+        socket.on('error', () => undefined)
+        if (read.end === 'open') socket.write(latin1(text + closing))
+        else socket.end(latin1(text))
+        await vi.waitUntil(() => socket.closed, { ...patience, interval: 1 })
+        const passed = seen.filter((one) => one.target !== '/last')
+        // A server need not know every method: what it refuses itself it does not see.
+        const known = read.requests.filter(({ method }) => METHODS.includes(method))
+        const expected = known.slice(0, passed.length)
+        const told = (all: typeof seen): string[][] => all.map(({ method, body }) => [method, body])
+        expect(told(passed)).toEqual(told(expected))
+        // Behind a request that asks to close, or that is answered before its end, nothing is read.
+        if (read.end === 'open' && !/connection|http\/1\.0/i.test(text)) {
+          expect(passed).toHaveLength(known.length)
+          expect(got.match(/HTTP\/1.1 200/g)).toHaveLength(known.length + 1)
+        }
+      }),
+      // What earlier runs found.
+      {
+        ...fuzz(250),
+        examples: [['PATCH /\u00FFa HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n']],
+      },
+    )
+  },
+  fuzzTimeoutMs,
+)
