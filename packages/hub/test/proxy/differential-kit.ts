@@ -106,7 +106,9 @@ export function exchange(port: number, text: string): Promise<string> {
 }
 
 /** Reads one answer off the front of a text, strictly. @returns it and what is behind it */
-export function readAnswer(text: string, isHead: boolean): { answer: Message; rest: string } {
+export function readAnswer(given: string, isHead: boolean): { answer: Message; rest: string } {
+  // Interim answers have heads alone.
+  const text = given.replace(/^(?:HTTP\/1\.1 1\d\d [^]*?\r\n\r\n)+/, '')
   const end = text.indexOf('\r\n\r\n')
   if (end === -1) throw new Error(`no answer in ${JSON.stringify(text.slice(0, 300))}`)
   const [line = '', ...lines] = text.slice(0, end).split('\r\n')

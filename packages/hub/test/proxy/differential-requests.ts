@@ -19,7 +19,19 @@ function createRandom(seed: number): () => number {
   }
 }
 
-const methods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'PROPFIND', 'REPORT']
+const methods = [
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'DELETE',
+  'OPTIONS',
+  'PATCH',
+  'PROPFIND',
+  'REPORT',
+  'LOCK',
+  'M-SEARCH',
+]
 const paths = [
   '/',
   '/user/ada/lab',
@@ -31,6 +43,12 @@ const paths = [
   '/a/%2e%2e/b',
   '/index.html%00',
   `/${'long/'.repeat(200)}`,
+  '/user/ada/..;/bob',
+  '/user/ada%2F..%2Fbob/x',
+  '/user/%252e%252e/bob',
+  '/user//ada//',
+  '/a\\b\\c',
+  '/__proto__/constructor',
 ]
 const queries = ['', '?', '?a=b&a=c', '?x=%26%3d&y=%zz', '?a?b/c=/d', `?${'q'.repeat(2000)}`]
 const lines = [
@@ -59,6 +77,15 @@ const lines = [
   'Via: 1.0 fred\r\n',
   'Max-Forwards: 7\r\n',
   'Upgrade-Insecure-Requests: 1\r\n',
+  'X_Forwarded_For: 198.51.100.8\r\n',
+  'X-Forwarded-User: root\r\n',
+  'Proxy-Authorization: Basic eDp5\r\n',
+  'Proxy-Connection: keep-alive\r\n',
+  'HTTP2-Settings: AAMAAABk\r\n',
+  'Upgrade: h2c\r\n',
+  '__proto__: yes\r\nconstructor: no\r\n',
+  'Content-Encoding: gzip\r\n',
+  `Cookie: ${'c=d; '.repeat(600)}e=f\r\n`,
 ]
 
 /** The same requests at each run of the tests. */
@@ -98,7 +125,7 @@ function createBody(method: string, isHttp10: boolean, random: () => number): st
     String.fromCharCode((i * 7) & 255),
   ).join('')
   if (isHttp10 || random() < 0.5) return `Content-Length: ${size}\r\n\r\n${body}`
-  let out = 'Transfer-Encoding: chunked\r\n\r\n'
+  let out = `${random() < 0.2 ? 'Expect: 100-continue\r\n' : ''}Transfer-Encoding: chunked\r\n\r\n`
   for (let at = 0; at < size; ) {
     const step = Math.min(size - at, 1 + Math.floor(random() * 3000))
     const digits = step.toString(16)

@@ -115,14 +115,23 @@ const edgeRequests: readonly Rule[] = [
     apply: (message) => ({ ...message, line: message.line.replace('? 1.1', ' 1.1') }),
   },
   {
-    why: 'dot segments are resolved, and two slashes begin a host, as every reader of URLs has it',
+    why: 'dot segments are resolved, two slashes begin a host, `\\` is `/`, as readers of URLs have it',
     apply: (message) => ({
       ...message,
-      line: message.line.replace(' /a/%2e%2e/b', ' /b').replace(' //double//slash', ' /slash'),
+      line: message.line
+        .replace(' /a/%2e%2e/b', ' /b')
+        .replace(' //double//slash', ' /slash')
+        .replace(' /a\\b\\c', ' /a/b/c'),
     }),
   },
   { why: 'fields that Connection names are of one connection', apply: without('x-mine') },
-  { why: 'fields of one connection', apply: without('keep-alive', 'te', 'connection') },
+  { why: 'fields of one connection', apply: without('keep-alive', 'te', 'connection', 'upgrade') },
+  {
+    why: 'fields for a proxy',
+    apply: without('proxy-authorization', 'proxy-connection', 'http2-settings'),
+  },
+  { why: 'it is answered by the proxy', apply: without('expect') },
+  { why: 'servers may take it for the other spelling', apply: without('x_forwarded_for') },
   {
     why: 'who asked, for a peer that is trusted',
     apply: (message) => {
@@ -221,7 +230,10 @@ test('through the edge, servers see and clients get the same, but for what is ex
 
 const nginxRequests: readonly Rule[] = [
   requestLine,
-  { why: 'nginx leaves these out', apply: without('keep-alive', 'te', 'connection') },
+  {
+    why: 'nginx leaves these out',
+    apply: without('keep-alive', 'te', 'connection', 'upgrade', 'expect'),
+  },
   { why: 'nginx drops trailers', apply: (message) => ({ ...message, trailers: [] }) },
 ]
 const nginxAnswers: readonly Rule[] = [

@@ -88,7 +88,7 @@ export class PublicServer {
       connectTimeoutMs,
       ...(tls === undefined ? {} : { tls }),
     })
-    this.#tunnels = new Tunnels(options.webSocketPingMs ?? 0)
+    this.#tunnels = new Tunnels(options.webSocketPingMs ?? 0, options.stallMs ?? defaultStallMs)
     const { isTrustedPeer } = context.options
     const { limits: limitOptions = noLimits } = options
     const limits = new RequestLimits(limitOptions, isTrustedPeer)

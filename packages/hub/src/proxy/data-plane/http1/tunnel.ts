@@ -14,17 +14,21 @@ const tcpKeepAliveMs = 60_000
 /** Sockets of clients whose connection became a tunnel, and the watch over abandoned ones. */
 export class Tunnels {
   readonly #sockets = new Set<TunnelSocket>()
+  /** Looks within the ping's interval; 0 pings nobody. */
   readonly #looksAllowed: number
-  readonly #timer: NodeJS.Timeout | undefined
+  readonly #stuckAllowed: number
+  readonly #timer: NodeJS.Timeout
 
   /**
    * @param pingIntervalMs - a WebSocket whose client sent nothing for so long gets a ping, and is
    * closed when nothing comes for as long again; 0 never.
+   * @param stallMs - a client that takes nothing of what waits for it for so long is given up.
    */
-  constructor(pingIntervalMs: number) {
-    const lookMs = Math.min(maxLookIntervalMs, pingIntervalMs / looksPerInterval)
-    this.#looksAllowed = pingIntervalMs === 0 ? 0 : Math.round(pingIntervalMs / lookMs)
-    if (pingIntervalMs === 0) return
+  constructor(pingIntervalMs: number, stallMs: number) {
+    const shortest = Math.min(stallMs, pingIntervalMs === 0 ? stallMs : pingIntervalMs)
+    const lookMs = Math.min(maxLookIntervalMs, shortest / looksPerInterval)
+    this.#looksAllowed = Math.round(pingIntervalMs / lookMs)
+    this.#stuckAllowed = Math.round(stallMs / lookMs)
     this.#timer = setInterval(() => this.#look(), lookMs)
     this.#timer.unref()
   }
@@ -34,7 +38,7 @@ export class Tunnels {
   }
 
   get isWatching(): boolean {
-    return this.#timer !== undefined
+    return this.#looksAllowed > 0
   }
 
   add(socket: TunnelSocket): void {
@@ -53,7 +57,8 @@ export class Tunnels {
   #look(): void {
     for (const socket of this.#sockets) {
       const near = socket[side]
-      if (near?.frames !== undefined) near.look(this.#looksAllowed)
+      if (near?.isStuck(this.#stuckAllowed) === true) socket.destroy()
+      else if (near?.frames !== undefined) near.look(this.#looksAllowed)
     }
   }
 }
@@ -90,6 +95,8 @@ class Side implements Receiver {
   #held: Buffer | undefined
   /** Of the client's side: looks since it was heard; of the server's: a ping waits for its place. */
   #quiet = 0
+  /** Of the client's side: looks since it took something, while something waits for it. */
+  #stuck = 0
 
   constructor(socket: TunnelSocket, other: TunnelSocket, activity?: Activity) {
     this.socket = socket
@@ -108,7 +115,15 @@ class Side implements Receiver {
 
   /** The client took bytes that had waited for it. */
   drained(): void {
-    if (this.activity !== undefined) this.#quiet = 0
+    if (this.activity === undefined) return
+    this.#quiet = 0
+    this.#stuck = 0
+  }
+
+  /** Looks once more. @returns whether the client took nothing since the look before `allowed` */
+  isStuck(allowed: number): boolean {
+    this.#stuck = this.socket.writableNeedDrain ? this.#stuck + 1 : 0
+    return this.#stuck > allowed
   }
 
   /** The clock of the client's side: a ping after `allowed` looks, the end after as many again. */

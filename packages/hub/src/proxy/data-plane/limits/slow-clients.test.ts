@@ -11,9 +11,10 @@ import { noLimits } from './request-limits.ts'
 
 const canMake = hasOpenssl()
 
+const part = Buffer.alloc(256 * 1024)
+
 /** A target whose answer never ends as long as it is taken. */
 function serveEndless(): Promise<WireServer> {
-  const part = Buffer.alloc(256 * 1024)
   return serveWire(({ socket }) => {
     const more = (): void => {
       while (!socket.destroyed && socket.write(part)) continue
@@ -52,6 +53,32 @@ describe('a client that takes nothing of an answer under way is given up, its ta
     const far = await target.connection(0)
     await vi.waitUntil(() => far.socket.closed, patience)
     expect(await askStream(session, { ':path': '/_chp_healthz' })).toMatchObject({ status: 200 })
+  })
+
+  test.each([
+    ['websocket', 0],
+    ['websocket', 30_000],
+    ['x/1', 30_000],
+  ])('in a tunnel of %s, with pings after %i ms', async (protocol, webSocketPingMs) => {
+    const target = await serveWire(({ socket }) => {
+      const frame = Buffer.concat([Buffer.from([0x82, 127, 0, 0, 0, 0, 0, 4, 0, 0]), part])
+      const more = (): void => {
+        while (!socket.destroyed && socket.write(frame)) continue
+      }
+      socket.once('data', () => {
+        socket.write(`HTTP/1.1 101 Yes\r\nUpgrade: ${protocol}\r\nConnection: Upgrade\r\n\r\n`)
+        more()
+      })
+      socket.on('drain', more)
+    })
+    const e = await edge({ ...stalls, webSocketPingMs })
+    await addRoute(e, '/', target.url)
+    const lines = `Connection: Upgrade\r\nUpgrade: ${protocol}\r\n`
+    const client = wire(e.port).send(get('/', lines))
+    await client.until('101 Yes')
+    client.socket.pause()
+    const far = await target.connection(0)
+    await vi.waitUntil(() => far.socket.closed, patience)
   })
 
   test('but not one that takes it slowly, or whose target is slow', async () => {
