@@ -16,6 +16,13 @@ const maxConcurrentStreams = 100
 /** Megabytes of one connection, headers and bodies that wait included. */
 const maxSessionMemory = 16
 
+/**
+ * Bytes of a request's body that may come before its target takes them: as many come in a round trip.
+ * Those of a connection count until they are here, those of a stream until they are taken.
+ */
+const streamWindowBytes = 256 * 1024
+const sessionWindowBytes = 1024 * 1024
+
 /** Requests that a client takes back before their answer, in a window, before it is sent away. */
 const maxTakenBack = 200
 const takenBackWindowMs = 10_000
@@ -45,11 +52,13 @@ export class Http2Sessions {
       settings: {
         maxConcurrentStreams,
         maxHeaderListSize: maxHeadBytes,
+        initialWindowSize: streamWindowBytes,
         // WebSockets come by HTTP/1.1: no target of ours speaks RFC 8441.
         enableConnectProtocol: false,
         enablePush: false,
       },
     })
+    session.setLocalWindowSize(sessionWindowBytes)
     this.#sessions.add(session)
     session.on('close', () => this.#sessions.delete(session)).on('error', () => session.destroy())
     session.setTimeout(this.#options.idleMs, () => session.close())

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { constants } from 'node:http2'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { addRoute, edge, patience } from '../edge-test-kit.ts'
@@ -122,6 +123,14 @@ test('100 Continue is said once the target is there', async () => {
   const stream = session.request(headers)
   stream.once('continue', () => stream.end('body'))
   expect(await answerOf(stream)).toMatchObject({ status: 200, text: 'ok' })
+})
+
+test('uploads over long ways are not held to 64 kB in a round trip', async () => {
+  const e = await start(ok(''))
+  const session = openSession(e)
+  await once(session, 'remoteSettings')
+  expect(session.remoteSettings.initialWindowSize).toBe(256 * 1024)
+  await vi.waitUntil(() => (session.state.remoteWindowSize ?? 0) >= 1024 * 1024, patience)
 })
 
 test('a request of as many fields as over HTTP/1.1 passes', async () => {
