@@ -70,6 +70,17 @@ describe('TLS', () => {
     expect(await raw(e.port, 'GET /x HTTP/1.1\r\nHost: hub.test\r\n\r\n')).toBe('')
   })
 
+  test('a target cannot tell browsers not to stay there', async () => {
+    const target = await serve((_req, res) => {
+      res.writeHead(200, { 'Strict-Transport-Security': 'max-age=0' }).end('x')
+    })
+    const e = await edge(await tlsOptions(3600))
+    await addRoute(e, '/', target.url)
+    const got = await over(e, 'GET /x HTTP/1.1\r\nHost: hub.test\r\n\r\n')
+    // Source: RFC 6797 §8.1: the first field alone counts.
+    expect(/strict-transport-security: (\S+)/i.exec(got)?.[1]).toBe('max-age=3600')
+  })
+
   test('a WebSocket passes', async () => {
     const target = await serveEcho()
     const e = await edge(await tlsOptions())

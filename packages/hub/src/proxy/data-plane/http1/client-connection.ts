@@ -314,7 +314,7 @@ export class ClientConnection implements Asker {
         framingLine = 'Transfer-Encoding: chunked\r\n'
       }
     }
-    const text = writeAnswerHead(head, answerFields, this.#rewrite)
+    const text = this.#withTlsLines(writeAnswerHead(head, answerFields, this.#rewrite))
     this.#held = `${text}${framingLine}${this.#lastLines()}\r\n`
   }
 
@@ -401,11 +401,17 @@ export class ClientConnection implements Asker {
     const isAhead = this.#isHalfClosed && this.#stash === undefined
     if (this.#state !== state.answer || isAhead || this.#services.isDraining)
       this.#keepAlive = false
-    const extra = this.peer.isTls ? this.#services.tlsAnswerLines : ''
-    if (!this.#keepAlive) return `${extra}Connection: close\r\n`
+    if (!this.#keepAlive) return 'Connection: close\r\n'
     const seconds = Math.trunc(this.#services.keepAliveTimeoutMs / 1000)
     const hint = seconds > 0 ? `Keep-Alive: timeout=${seconds}\r\n` : ''
-    return `${extra}Connection: keep-alive\r\n${hint}`
+    return `Connection: keep-alive\r\n${hint}`
+  }
+
+  /** They stand before those of the target: of a field said twice browsers take the first. */
+  #withTlsLines(head: string): string {
+    if (!this.peer.isTls || this.#services.tlsAnswerLines === '') return head
+    const first = head.indexOf('\r\n') + 2
+    return head.slice(0, first) + this.#services.tlsAnswerLines + head.slice(first)
   }
 
   #answerLocally(answer: LocalAnswer): void {
@@ -413,6 +419,7 @@ export class ClientConnection implements Asker {
     const { status, headers, body } = answer
     let head = `HTTP/1.1 ${status} ${reasonOf(status)}\r\n`
     for (const [name, value] of headers) head += `${name}: ${value}\r\n`
+    head = this.#withTlsLines(head)
     head += `Content-Length: ${body.length}\r\n${this.#lastLines()}\r\n`
     if (this.#request?.method === 'HEAD') this.#socket.write(head, 'latin1')
     else this.#socket.write(head + body.toString('latin1'), 'latin1')

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
-import { type AddressInfo, connect } from 'node:net'
-import { expect, test } from 'vitest'
-import { cleanups } from '../edge-test-kit.ts'
+import { type AddressInfo, type Socket, connect } from 'node:net'
+import { expect, test, vi } from 'vitest'
+import { cleanups, patience } from '../edge-test-kit.ts'
 import { createRedirectServer, type RedirectOptions } from './redirect-server.ts'
 
 async function ask(head: string, options: Partial<RedirectOptions> = {}): Promise<string> {
@@ -39,4 +39,22 @@ test('a pending challenge is answered, another is not there', async () => {
   const rest = 'HTTP/1.1\r\nHost: hub.test'
   expect(await ask(`${path}/known ${rest}`, { findChallenge })).toMatch(/200 OK[^]*known\.proof/)
   expect(await ask(`${path}/other ${rest}`, { findChallenge })).toMatch(/^HTTP\/1.1 404 /)
+})
+
+test('connections that say nothing are no more than a few hundred', async () => {
+  const server = createRedirectServer({ toPort: 443 }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const sockets: Socket[] = []
+  cleanups.push(() => {
+    for (const socket of sockets) socket.destroy()
+    server.closeAllConnections()
+    server.close()
+  })
+  let refused = 0
+  server.on('drop', () => (refused += 1))
+  for (let i = 0; i < 520; i += 1) {
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+    sockets.push(socket.on('error', () => undefined))
+  }
+  await vi.waitUntil(() => refused === 20, patience)
 })

@@ -7,6 +7,8 @@ export interface RedirectOptions {
   readonly findChallenge?: (token: string) => Promise<string | undefined>
 }
 
+/** Whoever says nothing here must not take the files that the public side needs. */
+const maxConnections = 500
 const challengePrefix = '/.well-known/acme-challenge/'
 const hostPattern = /^(?:\[[0-9a-f:.]+\]|[\w.-]+)(?::\d{1,5})?$/i
 
@@ -16,10 +18,16 @@ const hostPattern = /^(?:\[[0-9a-f:.]+\]|[\w.-]+)(?::\d{1,5})?$/i
  * out of the address, and a `Host` that is none is refused.
  */
 export function createRedirectServer(options: RedirectOptions): Server {
-  const server = createServer({ headersTimeout: 10_000, requestTimeout: 10_000 }, (req, res) => {
+  const times = {
+    headersTimeout: 10_000,
+    requestTimeout: 10_000,
+    connectionsCheckingInterval: 1_000,
+    keepAliveTimeout: 1_000,
+  }
+  const server = createServer(times, (req, res) => {
     answer(req, res, options).catch(() => res.destroy())
   })
-  server.keepAliveTimeout = 1_000
+  server.maxConnections = maxConnections
   return server
 }
 
