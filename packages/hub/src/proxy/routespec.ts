@@ -8,14 +8,21 @@
 /** Longest routespec accepted, in characters. */
 export const maxRoutespecLength = 8192
 
-/** Route path of a routespec; `undefined` when it is too long or its percent-encoding is broken. */
+/** Route path of a routespec; `undefined` when it is too long or its encoding is broken. */
 export function findRoutePath(routespec: string): string | undefined {
-  if (routespec.length > maxRoutespecLength) return undefined
+  if (routespec.length > maxRoutespecLength || !routespec.isWellFormed()) return undefined
   try {
     return cleanRoutePath(decodeURIComponent(routespec))
   } catch {
     return undefined
   }
+}
+
+/** Routespec that a hub would write for a route path. */
+export function routespecOf(path: string): string {
+  return path === '/'
+    ? '/'
+    : `${path.split('/').map(encodeURIComponent).join('/').replaceAll('%40', '@')}/`
 }
 
 /** Gives a decoded path its leading `/` and takes the final ones away. */

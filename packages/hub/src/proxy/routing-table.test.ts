@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { cutPrefix, decodePath, parseRequestTarget } from './request-target.ts'
 import { cleanRoutePath, findRoutePath, hostSegment, splitPath } from './routespec.ts'
 import { RoutingTable } from './routing-table.ts'
-import type { RouteOwner } from './routing-table.ts'
+import { routeOwners } from './route.ts'
+import type { NewRoute, RouteOwner, StoredRoute } from './route.ts'
 
 function tableOf(paths: readonly string[], owner: RouteOwner = 'api'): RoutingTable {
   const table = new RoutingTable()
@@ -62,22 +63,146 @@ describe('a request finds the longest route', () => {
     expect(table.match('/user/ada/x', 'ada.example.org')?.path).toBe('/ada.example.org/user/ada')
     expect(table.match('/user/ada/x', 'bob.example.org')?.path).toBe('/')
   })
+})
 
-  test('the tree finds what a plain search for the longest prefix finds', () => {
-    const segment = fc.constantFrom('a', 'b', '', '__proto__', 'constructor', 'é')
-    const path = fc.array(segment, { maxLength: 5 }).map((s) => cleanRoutePath(`/${s.join('/')}`))
+describe('any table is as a plain list of what was said', () => {
+  const segment = fc.constantFrom(
+    'a',
+    'b',
+    'user',
+    '',
+    '__proto__',
+    'constructor',
+    'é',
+    '你😀',
+    '%2F',
+  )
+  const path = fc
+    .array(segment, { maxLength: 5 })
+    .map((segments) => cleanRoutePath(`/${segments.join('/')}`))
+  const owner = fc.constantFrom(...routeOwners)
+  const change = fc.oneof(
+    fc.record({
+      kind: fc.constant('set' as const),
+      path,
+      owner,
+      targetUrl: fc.constantFrom('http://h:1', 'http://longer.example.org:12345/é?q'),
+      data: fc.constantFrom({}, { hub: true }, { user: 'ada', more: 'x'.repeat(300) }),
+      lastActivityMs: fc.nat(9),
+    }),
+    fc.record({ kind: fc.constant('delete' as const), path, owner }),
+    fc.record({ kind: fc.constant('replace' as const), owner, paths: fc.array(path) }),
+  )
+
+  test('after any changes, with and without hosts', () => {
+    const hosts = fc.option(fc.constantFrom('a', 'b', 'user'), { nil: undefined })
     fc.assert(
-      fc.property(fc.array(path), fc.array(path), path, (routes, gone, request) => {
-        const table = tableOf(routes)
-        for (const one of gone) table.delete(one, 'api')
-        const left = routes.filter((one) => !gone.includes(one))
-        const asked = splitPath(request)
-        const fitting = left.filter((one) => splitPath(one).every((s, i) => s === asked[i]))
-        const longest = fitting.sort((x, y) => splitPath(y).length - splitPath(x).length)[0]
-        expect(table.match(request)?.path).toBe(longest)
+      fc.property(fc.array(change), fc.array(fc.tuple(path, hosts)), (changes, requests) => {
+        const table = new RoutingTable()
+        const model = new Model()
+        for (const one of changes) {
+          applyTo(table, one)
+          model.apply(one)
+        }
+        expect([...table.listOwned()].flat().sort(byPathAndOwner)).toEqual(model.list())
+        expect(table.size).toBe(model.inForce().length)
+        for (const one of model.inForce()) expect(table.find(one.path)).toEqual(one)
+        for (const [asked, host] of requests) {
+          expect(table.match(asked, host)?.path).toBe(model.match(asked, host))
+        }
       }),
     )
   })
+
+  type Change = typeof change extends fc.Arbitrary<infer T> ? T : never
+
+  function routesOf({ owner, paths }: Extract<Change, { kind: 'replace' }>): NewRoute[] {
+    const [targetUrl, data, lastActivityMs] = ['http://r:1', { replaced: true }, 5]
+    return paths.map((one) => ({ path: one, owner, targetUrl, data, lastActivityMs }))
+  }
+
+  function applyTo(table: RoutingTable, one: Change): void {
+    if (one.kind === 'set') table.set(one)
+    else if (one.kind === 'delete') table.delete(one.path, one.owner)
+    else table.replaceAll(one.owner, routesOf(one))
+  }
+
+  function byPathAndOwner(x: StoredRoute, y: StoredRoute): number {
+    const [left, right] = [x, y].map((one) => `${one.path} ${routeOwners.indexOf(one.owner)}`)
+    return (left ?? '') < (right ?? '') ? -1 : 1
+  }
+
+  /** Slow and plain. */
+  class Model {
+    #routes: StoredRoute[] = []
+
+    apply(one: Change): void {
+      if (one.kind === 'set') this.#set(one)
+      else if (one.kind === 'delete')
+        this.#keep((r) => r.path !== one.path || r.owner !== one.owner)
+      else {
+        this.#keep((r) => r.owner !== one.owner || one.paths.includes(r.path))
+        for (const route of routesOf(one)) this.#set(route)
+      }
+    }
+
+    list(): StoredRoute[] {
+      return this.#routes.toSorted(byPathAndOwner)
+    }
+
+    inForce(): StoredRoute[] {
+      return this.list().filter((one, i, all) => all[i - 1]?.path !== one.path)
+    }
+
+    match(asked: string, host: string | undefined): string | undefined {
+      const segments = [...(host === undefined ? [] : [host]), ...splitPath(asked)]
+      const fitting = this.#routes.filter(({ path }) =>
+        splitPath(path).every((one, i) => one === segments[i]),
+      )
+      const lengthOf = ({ path }: StoredRoute): number => splitPath(path).length
+      return fitting.sort((x, y) => lengthOf(y) - lengthOf(x))[0]?.path
+    }
+
+    #set({ path, owner, targetUrl, data, lastActivityMs }: NewRoute): void {
+      const same = this.#routes.filter((one) => one.path === path)
+      const latest = Math.max(lastActivityMs, ...same.map((one) => one.lastActivityMs))
+      this.#keep((one) => one.path !== path || one.owner !== owner)
+      const dataText = JSON.stringify(data)
+      this.#routes.push({ path, owner, targetUrl, dataText, lastActivityMs: latest })
+      this.#routes = this.#routes.map((one) =>
+        one.path === path ? { ...one, lastActivityMs: latest } : one,
+      )
+    }
+
+    #keep(isKept: (route: StoredRoute) => boolean): void {
+      this.#routes = this.#routes.filter(isKept)
+    }
+  }
+})
+
+test('activity is reported once, and not of a route that was merely published', () => {
+  const table = new RoutingTable()
+  const set = (path: string, owner: RouteOwner, routespec?: string): void => {
+    const data = {}
+    const named = routespec === undefined ? {} : { routespec }
+    table.set({ path, owner, targetUrl: 'http://h:1', data, lastActivityMs: 1, ...named })
+  }
+  set('/hub-made', 'hub')
+  set('/a b', 'hub', '/%61%20b/')
+  set('/api-made', 'api')
+  expect(table.listUnreported()).toEqual([])
+  for (const path of ['/hub-made', '/a b', '/api-made']) {
+    const route = table.match(path)
+    if (route !== undefined) table.touch(route, 5)
+  }
+  const due = table.listUnreported().sort((x, y) => (x.path < y.path ? -1 : 1))
+  expect(due).toEqual([
+    { path: '/a b', routespec: '/%61%20b/', atMs: 5 },
+    { path: '/hub-made', routespec: '/hub-made/', atMs: 5 },
+  ])
+  for (const one of due) table.markReported(one)
+  set('/hub-made', 'hub')
+  expect(table.listUnreported()).toEqual([])
 })
 
 test('replacing the routes of the hub leaves those made through the REST API', () => {
@@ -86,7 +211,10 @@ test('replacing the routes of the hub leaves those made through the REST API', (
     table.set({ path, owner: 'hub', targetUrl: 'http://hub:1', data: {}, lastActivityMs: 1 })
   }
   table.replaceAll('hub', [])
-  expect([...table.list()].map((route) => route.path)).toEqual(['/api-made', '/both'])
+  expect([...table.list()].flat().map((route) => route.path)).toEqual(
+    expect.arrayContaining(['/api-made', '/both']),
+  )
+  expect(table.size).toBe(2)
 })
 
 test('routespecs are decoded once and lose their final slash', () => {

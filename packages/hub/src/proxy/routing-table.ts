@@ -1,250 +1,273 @@
-import { isDeepStrictEqual } from 'node:util'
+import { BlockAllocator } from './route-memory/block-allocator.ts'
+import { hashOf, keyOf, RouteIndexWriter } from './route-memory/route-index.ts'
+import { partCount, RouteMemory, unitBytes } from './route-memory/route-memory.ts'
+import { RouteReader } from './route-memory/route-reader.ts'
+import {
+  effectiveEntry,
+  type EntryText,
+  giveEntryBack,
+  giveRowBack,
+  readEntry,
+  readPath,
+  row,
+  takeEntry,
+  takeRow,
+} from './route-memory/route-rows.ts'
+import { routeOwners } from './route.ts'
+import type { NewRoute, RouteOwner, StoredRoute, UnreportedActivity } from './route.ts'
+import { routespecOf } from './routespec.ts'
 import type { JsonObject } from '../util/json.ts'
-import { splitPath } from './routespec.ts'
-import { findTarget } from './target.ts'
-import type { Target } from './target.ts'
 
 /**
- * Who made a route, in order of precedence: the REST API, the subscription to a hub, or the
- * `--default-target` flag. Each keeps its own entry under a path; the first one present counts.
+ * All routes of a proxy, in memory that threads share: one of these writes, a `RouteReader` on its
+ * buffer reads in each other thread. A change is in force for all of them when the call returns.
  */
-export const routeOwners = ['api', 'hub', 'default'] as const
-export type RouteOwner = (typeof routeOwners)[number]
+export class RoutingTable extends RouteReader {
+  readonly #blocks: BlockAllocator
+  readonly #rows: RouteIndexWriter
+  /** Routes by their number of segments. */
+  readonly #depths: number[] = []
+  #size = 0
+  #lastVersion = 0
+  #lastMark = 0
 
-/** What one owner said about a path. */
-export interface RouteEntry {
-  /** The target as it was given, echoed in listings. */
-  readonly targetUrl: string
-  /**
-   * Parsed target; `undefined` when requests cannot be sent there. Connections are kept for the
-   * object, so it is a new one for each entry.
-   */
-  readonly target: Target | undefined
-  /** Everything else that was said; comes back unchanged. */
-  readonly data: JsonObject
-}
-
-/**
- * A path with at least one entry. The object stays the same when an entry is replaced, so that a
- * long connection goes on counting as activity of the route.
- */
-export interface Route {
-  /** Decoded path without final slash; `/` for the root. */
-  readonly path: string
-  readonly entry: RouteEntry
-  readonly owner: RouteOwner
-  readonly lastActivityMs: number
-}
-
-export interface NewRoute {
-  readonly path: string
-  readonly owner: RouteOwner
-  readonly targetUrl: string
-  readonly data: JsonObject
-  /** Epoch milliseconds. */
-  readonly lastActivityMs: number
-}
-
-/** A route as one owner made it, for listings and the file kept on disk. */
-export type OwnedRoute = NewRoute
-
-/** What happened to the table; applied in order to another one, it makes that equal. */
-export type RouteChange =
-  | { readonly kind: 'set'; readonly route: NewRoute }
-  | { readonly kind: 'delete'; readonly path: string; readonly owner: RouteOwner }
-
-export interface RoutingTableOptions {
-  readonly onChange?: (change: RouteChange) => void
-  /** Remember which routes were used, for {@link RoutingTable.takeTouched}. */
-  readonly tracksActivity?: boolean
-}
-
-interface Node {
-  readonly children: Map<string, Node>
-  route?: MutableRoute
-}
-
-const slash = 47
-
-class MutableRoute implements Route {
-  readonly path: string
-  readonly entries: Partial<Record<RouteOwner, RouteEntry>> = {}
-  owner: RouteOwner = 'default'
-  lastActivityMs = 0
-  /** Of the first owner that has one. Looked up at every request, so kept. */
-  #entry: RouteEntry | undefined
-
-  constructor(path: string) {
-    this.path = path
+  constructor(options: { readonly maxBytes?: number } = {}) {
+    super(RouteMemory.create(options.maxBytes))
+    this.#blocks = new BlockAllocator(this.memory)
+    this.#rows = new RouteIndexWriter(this.memory, this.#blocks)
   }
 
-  get isGone(): boolean {
-    return this.#entry === undefined
-  }
-
-  get entry(): RouteEntry {
-    if (this.#entry === undefined) throw new TypeError(`route ${this.path} was deleted`)
-    return this.#entry
-  }
-
-  put(owner: RouteOwner, entry: RouteEntry | undefined): void {
-    if (entry === undefined) delete this.entries[owner]
-    else this.entries[owner] = entry
-    this.owner = routeOwners.find((one) => this.entries[one] !== undefined) ?? 'default'
-    this.#entry = this.entries[this.owner]
-  }
-}
-
-/**
- * All routes of a proxy: a tree of path segments. Matching takes the longest chain of segments
- * that has a route, else the root. Segments are `Map` keys, so `__proto__` is an ordinary name.
- * Source: contract proxy §3.
- */
-export class RoutingTable {
-  readonly #root: Node = { children: new Map() }
-  readonly #routes = new Map<string, MutableRoute>()
-  readonly #onChange: ((change: RouteChange) => void) | undefined
-  readonly #touched: Set<MutableRoute> | undefined
-
-  constructor(options: RoutingTableOptions = {}) {
-    this.#onChange = options.onChange
-    this.#touched = options.tracksActivity === true ? new Set() : undefined
+  /** For readers in other threads. */
+  get buffer(): SharedArrayBuffer {
+    return this.memory.buffer
   }
 
   get size(): number {
-    return this.#routes.size
+    return this.#size
   }
 
-  /** Adds or replaces an owner's entry under a clean path (see `cleanRoutePath`). */
+  /** Of all routes and what finds them. */
+  get usedBytes(): number {
+    return this.#blocks.usedUnits * unitBytes
+  }
+
+  /**
+   * Adds or replaces an owner's entry under a clean path (see `cleanRoutePath`).
+   * @throws RouteMemoryFullError
+   */
   set(route: NewRoute): void {
-    const { path, owner, targetUrl, data } = route
-    let known = this.#routes.get(path)
-    if (known === undefined) {
-      known = new MutableRoute(path)
-      this.#routes.set(path, known)
-      this.#plant(known)
-    }
-    const before = known.entries[owner]
-    const isSame = before?.targetUrl === targetUrl && isDeepStrictEqual(before.data, data)
-    // What was said again keeps its connections; what changed never gets those of another.
-    known.put(owner, isSame ? before : { targetUrl, target: findTarget(targetUrl), data })
-    known.lastActivityMs = Math.max(known.lastActivityMs, route.lastActivityMs)
-    this.#onChange?.({ kind: 'set', route })
+    this.#set(route, 0)
   }
 
   /** Removes an owner's entry; false when there was none. */
   delete(path: string, owner: RouteOwner): boolean {
-    const route = this.#routes.get(path)
-    if (route?.entries[owner] === undefined) return false
-    route.put(owner, undefined)
-    if (route.isGone) {
-      this.#routes.delete(path)
-      prune(this.#root, splitPath(path))
-    }
-    this.#onChange?.({ kind: 'delete', path, owner })
+    const ref = this.rowAt(path)
+    if (ref === 0 || this.#entryOf(ref, owner) === 0) return false
+    this.#deleteEntry(ref, owner)
     return true
   }
 
-  /** Makes the given routes all that an owner has; routes of others are not touched. */
-  replaceAll(owner: RouteOwner, routes: readonly NewRoute[]): void {
-    const wanted = new Set(routes.map((route) => route.path))
-    for (const path of this.#routes.keys()) if (!wanted.has(path)) this.delete(path, owner)
-    for (const route of routes) this.set(route)
-  }
-
-  find(path: string): Route | undefined {
-    return this.#routes.get(path)
-  }
-
-  /** The routes in force, one for each path. */
-  list(): IterableIterator<Route> {
-    return this.#routes.values()
-  }
-
-  /** Every owner's entries. */
-  *listOwned(): IterableIterator<OwnedRoute> {
-    for (const { path, entries, lastActivityMs } of this.#routes.values()) {
-      for (const owner of routeOwners) {
-        const entry = entries[owner]
-        if (entry === undefined) continue
-        yield { path, owner, targetUrl: entry.targetUrl, data: entry.data, lastActivityMs }
-      }
+  /**
+   * Makes the given routes all that an owner has; routes of others are not touched.
+   * @throws RouteMemoryFullError
+   */
+  replaceAll(owner: RouteOwner, routes: Iterable<NewRoute>): void {
+    this.#lastMark += 1
+    for (const route of routes) this.#set(route, this.#lastMark)
+    for (const ref of this.#refs()) {
+      const isNamed = this.memory.ints[ref * 2 + row.mark] === this.#lastMark
+      if (!isNamed && this.#entryOf(ref, owner) !== 0) this.#deleteEntry(ref, owner)
     }
+  }
+
+  has(path: string): boolean {
+    return this.rowAt(path) !== 0
+  }
+
+  /** The route in force under a path. */
+  find(path: string): StoredRoute | undefined {
+    const ref = this.rowAt(path)
+    return ref === 0 ? undefined : this.#inForce(ref)
   }
 
   /**
-   * Route of a request.
-   * @param decodedPath - path of the request, decoded once.
-   * @param host - first segment with host routing; `/` stays the fallback of all hosts.
+   * The routes in force, one for each path, part by part: between two parts others may have a turn.
+   * What changes meanwhile is in or not.
+   * @param beforeMs - only those whose last activity was before.
    */
-  match(decodedPath: string, host?: string): Route | undefined {
-    let node: Node | undefined = this.#root
-    let best = node.route
-    if (host !== undefined) {
-      node = node.children.get(host)
-      best = node?.route ?? best
+  *list(beforeMs = Number.POSITIVE_INFINITY): Generator<readonly StoredRoute[]> {
+    for (let part = 0; part < partCount; part += 1) {
+      yield this.#rows
+        .list(part)
+        .filter((ref) => this.#activityOf(ref) < beforeMs)
+        .flatMap((ref) => this.#inForce(ref) ?? [])
     }
-    if (node === undefined) return best
-    // As `splitPath`, without its array: this runs for every request.
-    let start = 0
-    let end = decodedPath.length
-    while (start < end && decodedPath.charCodeAt(start) === slash) start += 1
-    while (end > start && decodedPath.charCodeAt(end - 1) === slash) end -= 1
-    while (start < end) {
-      const next = decodedPath.indexOf('/', start)
-      const stop = next === -1 || next > end ? end : next
-      node = node.children.get(decodedPath.slice(start, stop))
-      if (node === undefined) break
-      best = node.route ?? best
-      start = stop + 1
+  }
+
+  /** Every owner's entries, as {@link list}. */
+  *listOwned(): Generator<readonly StoredRoute[]> {
+    for (let part = 0; part < partCount; part += 1) {
+      yield this.#rows.list(part).flatMap((ref) =>
+        routeOwners.flatMap((owner) => {
+          const entry = this.#entryOf(ref, owner)
+          return entry === 0 ? [] : [this.#stored(ref, owner, entry)]
+        }),
+      )
     }
-    return best
   }
 
-  /** Notes activity on a route; instants never move backwards. */
-  touch(route: Route, nowMs: number): void {
-    // One that was deleted and made again goes on under its path.
-    const known =
-      route instanceof MutableRoute && !route.isGone ? route : this.#routes.get(route.path)
-    if (known === undefined || known.lastActivityMs >= nowMs) return
-    known.lastActivityMs = nowMs
-    this.#touched?.add(known)
+  /** Routes of the hub that were used since {@link markReported}. */
+  listUnreported(): UnreportedActivity[] {
+    const { doubles } = this.memory
+    const due: UnreportedActivity[] = []
+    for (const ref of this.#refs()) {
+      const atMs = this.#activityOf(ref)
+      const entry = this.#entryOf(ref, 'hub')
+      if (entry === 0 || (doubles[ref + row.reported] ?? 0) >= atMs) continue
+      const path = readPath(this.memory, ref)
+      const { routespec } = readEntry(this.memory, entry)
+      due.push({ path, atMs, routespec: routespec === '' ? routespecOf(path) : routespec })
+    }
+    return due
   }
 
-  /** Routes used since the last call, with the instant of the last use. */
-  takeTouched(): [path: string, lastActivityMs: number][] {
-    const touched = [...(this.#touched ?? [])]
-    this.#touched?.clear()
-    return touched.map(({ path, lastActivityMs }) => [path, lastActivityMs])
+  markReported({ path, atMs }: UnreportedActivity): void {
+    const ref = this.rowAt(path)
+    if (ref !== 0) this.memory.doubles[ref + row.reported] = atMs
   }
 
-  #plant(route: MutableRoute): void {
-    let node = this.#root
-    for (const segment of splitPath(route.path)) {
-      let child = node.children.get(segment)
-      if (child === undefined) {
-        child = { children: new Map() }
-        node.children.set(segment, child)
+  #set(route: NewRoute, mark: number): void {
+    const { path, owner, lastActivityMs } = route
+    const known = this.rowAt(path)
+    const old = known === 0 ? 0 : this.#entryOf(known, owner)
+    const text = textOf(route)
+    let ref = known
+    if (old === 0 || !isSame(readEntry(this.memory, old), text)) {
+      const entry = takeEntry(this.memory, this.#blocks, text)
+      if (known === 0) ref = this.#plant(path, owner, entry)
+      else this.#replace(known, owner, entry)
+    }
+    const { doubles, ints } = this.memory
+    const activityMs = Math.max(this.#activityOf(ref), lastActivityMs)
+    doubles[ref + row.activity] = activityMs
+    // A route that is merely published has had no activity to report.
+    if (owner === 'hub' && old === 0) doubles[ref + row.reported] = activityMs
+    ints[ref * 2 + row.mark] = mark
+  }
+
+  #plant(path: string, owner: RouteOwner, entry: number): number {
+    const key = keyOf(path.slice(1))
+    const hash = hashOf(this.memory, key)
+    let ref = 0
+    try {
+      ref = takeRow(this.memory, this.#blocks, { key, hash })
+      const { ints } = this.memory
+      ints[ref * 2 + row.entries + routeOwners.indexOf(owner)] = entry
+      ints[ref * 2 + row.life] = this.#nextVersion()
+      ints[ref * 2 + row.version] = this.#nextVersion()
+      this.#countDepth(key, 1)
+      this.#rows.add(ref, hash)
+    } catch (error) {
+      if (ref !== 0) {
+        this.#countDepth(key, -1)
+        giveRowBack(this.memory, this.#blocks, ref)
       }
-      node = child
+      giveEntryBack(this.memory, this.#blocks, entry)
+      throw error
     }
-    node.route = route
+    this.#size += 1
+    return ref
+  }
+
+  #replace(ref: number, owner: RouteOwner, entry: number): void {
+    const { ints } = this.memory
+    const old = this.#entryOf(ref, owner)
+    Atomics.store(ints, ref * 2 + row.entries + routeOwners.indexOf(owner), entry)
+    Atomics.store(ints, ref * 2 + row.version, this.#nextVersion())
+    if (old !== 0) giveEntryBack(this.memory, this.#blocks, old)
+  }
+
+  #deleteEntry(ref: number, owner: RouteOwner): void {
+    const old = this.#entryOf(ref, owner)
+    if (routeOwners.some((one) => one !== owner && this.#entryOf(ref, one) !== 0)) {
+      this.#replace(ref, owner, 0)
+      return
+    }
+    this.#countDepth(keyOf(readPath(this.memory, ref).slice(1)), -1)
+    this.#rows.remove(ref, this.memory.ints[ref * 2 + row.hash] ?? 0)
+    giveRowBack(this.memory, this.#blocks, ref)
+    giveEntryBack(this.memory, this.#blocks, old)
+    this.#size -= 1
+  }
+
+  /** Requests are not looked up by more segments than the deepest route has. */
+  #countDepth(key: string, change: 1 | -1): void {
+    const depth = key === '' ? 0 : key.split('/').length
+    while (this.#depths.length <= depth) this.#depths.push(0)
+    this.#depths[depth] = (this.#depths[depth] ?? 0) + change
+    while (this.#depths.at(-1) === 0) this.#depths.pop()
+    this.memory.depth = Math.max(0, this.#depths.length - 1)
+  }
+
+  #inForce(ref: number): StoredRoute | undefined {
+    const found = effectiveEntry(this.memory, ref)
+    if (found === undefined) return undefined
+    return this.#stored(ref, routeOwners[found.owner] ?? 'default', found.entry)
+  }
+
+  #stored(ref: number, owner: RouteOwner, entry: number): StoredRoute {
+    const { targetUrl, data, routespec } = readEntry(this.memory, entry)
+    return {
+      path: readPath(this.memory, ref),
+      owner,
+      targetUrl,
+      dataText: data,
+      lastActivityMs: this.#activityOf(ref),
+      ...(routespec !== '' && { routespec }),
+    }
+  }
+
+  *#refs(): Generator<number> {
+    for (let part = 0; part < partCount; part += 1) yield* this.#rows.list(part)
+  }
+
+  #entryOf(ref: number, owner: RouteOwner): number {
+    return this.memory.ints[ref * 2 + row.entries + routeOwners.indexOf(owner)] ?? 0
+  }
+
+  #activityOf(ref: number): number {
+    return this.memory.doubles[ref + row.activity] ?? 0
+  }
+
+  /** Never 0, which is a row that is gone. */
+  #nextVersion(): number {
+    this.#lastVersion = (this.#lastVersion + 1) | 0 || 1
+    return this.#lastVersion
   }
 }
 
-/** Takes the route off its node and drops branches that lead nowhere. */
-function prune(root: Node, segments: readonly string[]): void {
-  const chain: Node[] = [root]
-  for (const segment of segments) {
-    const next = chain.at(-1)?.children.get(segment)
-    if (next === undefined) return
-    chain.push(next)
+function textOf({ path, targetUrl, data, routespec }: NewRoute): EntryText {
+  const isPlain = routespec === undefined || routespec === routespecOf(path)
+  return {
+    targetUrl,
+    data: JSON.stringify(withoutReserved(data)),
+    routespec: isPlain ? '' : routespec,
+    isHub: data['hub'] === true,
   }
-  const leaf = chain.at(-1)
-  if (leaf !== undefined) delete leaf.route
-  for (let depth = chain.length - 1; depth > 0; depth -= 1) {
-    const node = chain[depth]
-    if (node === undefined || node.route !== undefined || node.children.size > 0) return
-    chain[depth - 1]?.children.delete(segments[depth - 1] ?? '')
-  }
+}
+
+/** What listings say of every route is not part of its data. */
+function withoutReserved(data: JsonObject): JsonObject {
+  if (!Object.hasOwn(data, 'target') && !Object.hasOwn(data, 'last_activity')) return data
+  const { target: _target, last_activity: _lastActivity, ...rest } = data
+  return rest
+}
+
+function isSame(one: EntryText, other: EntryText): boolean {
+  return (
+    one.targetUrl === other.targetUrl &&
+    one.data === other.data &&
+    one.routespec === other.routespec &&
+    one.isHub === other.isHub
+  )
 }

@@ -1,4 +1,4 @@
-import type { RoutingTable } from '../routing-table.ts'
+import type { RouteReader } from '../route-memory/route-reader.ts'
 import type { EdgeCounts } from './metrics/counts.ts'
 import type { PluginStore } from './storage/plugin-store.ts'
 
@@ -25,7 +25,7 @@ export interface ForwardOptions {
 
 /** What the parts of the data plane share. */
 export interface EdgeContext {
-  readonly table: RoutingTable
+  readonly table: RouteReader
   /** Keeps the routes in place of the table. */
   readonly pluginStore?: PluginStore
   readonly options: ForwardOptions

@@ -6,15 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import type { EdgeMessage } from '../edge-protocol.ts'
-import {
-  ask,
-  edge,
-  fakeHub,
-  patience,
-  serve,
-  startProcess,
-  temporaryFolder,
-} from './edge-test-kit.ts'
+import { fakeHub, patience, serve, startProcess, temporaryFolder } from './edge-test-kit.ts'
 import { loadSnapshotFile } from './snapshot-file.ts'
 
 test('killed and started again without a hub it serves from its file; SIGTERM is exit code 2', async () => {
@@ -70,21 +62,28 @@ test('killed at any moment of a burst of changes, its file holds all changes up 
       await sleep(1)
       // Every other kill strikes while a draft lies beside the file, the others once it is renewed.
       const isTime = performance.now() >= killAt
-      if (isTime && (isWhileWriting ? existsSync(`${file}.tmp`) : writtenAt() !== before)) break
+      if (
+        isTime &&
+        (isWhileWriting ? existsSync(`${file}.${child.pid}.tmp`) : writtenAt() !== before)
+      )
+        break
       if (performance.now() > latest) throw new Error('the edge writes no file')
     }
     child.kill('SIGKILL')
     await exited
     await vi.waitUntil(() => hub.streams.size === 0, patience)
     if (!existsSync(file)) continue
-    const stored = await loadSnapshotFile(file)
+    const log: string[] = []
+    const stored = await loadSnapshotFile(file, (_level, message) => void log.push(message))
+    expect(log).toEqual([])
     expect(stored?.position?.epoch).toBe('e')
     const at = stored?.position?.seq ?? 0
     seen.add(at)
     expect(at).toBeLessThanOrEqual(seq)
-    expect(stored?.routes).toHaveLength(at)
-    const last = stored?.routes.find(({ path }) => path === `/user/c${at}`)
-    expect(last !== undefined || at === hubStart).toBe(true)
+    // Changes that came while it was written may be in it as well.
+    const paths = new Set([...(stored?.routes ?? [])].map(({ path }) => path))
+    expect(paths.size).toBe(stored?.count)
+    expect(routesAt(at).filter(({ routespec }) => !paths.has(routespec.slice(0, -1)))).toEqual([])
   }
   expect(seen.size).toBeGreaterThan(1)
 
@@ -99,13 +98,6 @@ test('killed at any moment of a burst of changes, its file holds all changes up 
     return [...manyRoutes, ...changed]
   }
 }, 60_000)
-
-test('a damaged file does not stop the start', async () => {
-  const dir = await temporaryFolder()
-  await writeFile(join(dir, 'routes.json'), '{"version":1,"rou')
-  const e = await edge({ snapshotFile: join(dir, 'routes.json') })
-  expect((await ask(e, '/_chp_healthz')).status).toBe(200)
-})
 
 test.each(['--help', '-h'])('%s tells of every flag', async (flag) => {
   const { child, stdout, log } = await startProcess(tmpdir(), [flag])

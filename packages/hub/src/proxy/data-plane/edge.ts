@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import type { Server } from 'node:http'
-import type { RouteChange } from '../routing-table.ts'
 import { RoutingTable } from '../routing-table.ts'
 import type { EdgeLog } from './context.ts'
 import { type Front, type FrontSettings, openFront } from './front.ts'
@@ -15,7 +14,7 @@ import { createRestApi } from './rest-api.ts'
 import { openStorage } from './storage/open-storage.ts'
 import { createTableStore } from './storage/table-store.ts'
 import { SnapshotWriter, loadSnapshotFile } from './snapshot-file.ts'
-import type { Position } from './snapshot-file.ts'
+import type { TableHead } from './snapshot-format.ts'
 import type { HubSubscription } from './subscription.ts'
 import { openTlsHelpers, readTls } from './tls/tls-setup.ts'
 import type { ProtocolFlags, PublicTlsFlags, TlsFlags } from './tls/tls-setup.ts'
@@ -77,9 +76,8 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { log, snapshotFile } = options
   const edgeId = randomUUID()
   const isShared = await canSharePorts()
-  let pool: WorkerPool | undefined
-  const table = new RoutingTable({ onChange: (change: RouteChange) => pool?.changed(change) })
-  const position = await restore(table, options)
+  const table = new RoutingTable()
+  const { position, startedAtMs } = await restore(table, options)
   let subscription: HubSubscription | undefined
   const writer =
     snapshotFile === undefined
@@ -88,6 +86,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
           path: snapshotFile,
           table,
           position: () => subscription?.position,
+          startedAtMs,
           log,
         })
   const counts = new EdgeCounts()
@@ -106,17 +105,17 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     if (workers > 1 && isShared && publicListen.socketPath === undefined) {
       const shares = { ...settings, server: shareOf(settings.server, workers) }
       const { workerLimits, onDead = () => undefined } = options
-      pool = new WorkerPool({
+      front = new WorkerPool({
         count: workers,
         settings: shares,
-        table: () => table,
+        table,
         log,
         onDead,
         ...(workerLimits !== undefined && { limits: workerLimits }),
       })
-      front = pool
     } else front = await openFront(settings, { table, log, counts, ...storage })
     const forwarding = front
+    const isPooled = forwarding instanceof WorkerPool
     const open = async (at: Listen): Promise<Listen> => {
       if (options.isSuccessor !== true) await ensureFree(at)
       return { ...at, isShared }
@@ -124,14 +123,9 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     const listening = front.listen(await open(publicListen))
     // Looked at below, once what can be done meanwhile is done.
     listening.catch(() => undefined)
-    const changes = {
-      onChange: (): void => writer?.schedule(),
-      applied: front.applied.bind(front),
-      freshen: front.freshen.bind(front),
-    }
+    const onChange = (): void => writer?.schedule()
     const { hostRouting } = options.forward
-    const store =
-      storage.pluginStore ?? createTableStore({ table, hostRouting, counts, ...changes })
+    const store = storage.pluginStore ?? createTableStore({ table, hostRouting, counts, onChange })
     if (storage.pluginStore !== undefined && options.defaultTarget !== undefined)
       await storage.pluginStore.add('/', { target: options.defaultTarget })
     const api = createRestApi({
@@ -148,7 +142,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       const sum = new EdgeCounts()
       await forwarding.countInto(sum)
       // Of one thread, it is the same that the front counts in.
-      if (forwarding === pool) sum.absorb(counts)
+      if (isPooled) sum.absorb(counts)
       const { workers: running, restarts } = forwarding
       const routes = await store.count().catch(() => Number.NaN) // it was logged
       return { counts: sum, routes, workers: running, workerRestarts: restarts }
@@ -162,7 +156,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     const apiPort = await listen(api, await open(options.apiListen))
     if (options.hubUrls.length > 0) {
       const { HubSubscription } = await import('./subscription.ts')
-      subscription = new HubSubscription({ ...options, edgeId, table, position, ...changes })
+      subscription = new HubSubscription({ ...options, edgeId, table, position, onChange })
       subscription.start()
     }
     return {
@@ -235,14 +229,17 @@ function frontSettings(options: EdgeOptions, tls: FrontSettings['tls']): FrontSe
   }
 }
 
-async function restore(table: RoutingTable, options: EdgeOptions): Promise<Position | undefined> {
-  const { defaultTarget, snapshotFile } = options
+async function restore(table: RoutingTable, options: EdgeOptions): Promise<TableHead> {
+  const { defaultTarget, snapshotFile, log } = options
   if (defaultTarget !== undefined) {
     const lastActivityMs = Date.now()
     table.set({ path: '/', owner: 'default', targetUrl: defaultTarget, data: {}, lastActivityMs })
   }
-  if (snapshotFile === undefined) return undefined
-  const stored = await loadSnapshotFile(snapshotFile)
-  for (const route of stored?.routes ?? []) table.set(route)
-  return stored?.position
+  const stored = snapshotFile === undefined ? undefined : await loadSnapshotFile(snapshotFile, log)
+  // Whatever the clock says, later than the edge before.
+  const startedAtMs = Math.max(Date.now(), (stored?.startedAtMs ?? 0) + 1)
+  if (stored === undefined) return { position: undefined, startedAtMs }
+  for (const route of stored.routes) table.set(route)
+  log('info', `routes as of the last run: ${stored.count}`)
+  return { position: stored.position, startedAtMs }
 }

@@ -1,7 +1,7 @@
 import { cutPrefix, decodePath, parseRequestTarget } from '../request-target.ts'
 import type { RequestTarget } from '../request-target.ts'
 import { hostSegment } from '../routespec.ts'
-import type { Route } from '../routing-table.ts'
+import type { Route } from '../route.ts'
 import type { Target } from '../target.ts'
 import type { EdgeContext, ForwardOptions } from './context.ts'
 import type { Asker, Peer } from './http1/asker.ts'
@@ -172,7 +172,7 @@ function bare(target: string): string {
 
 /** What is known now: the route may be gone when its target fails. */
 function isHubRoute({ entry, owner, path }: Route): boolean {
-  return entry.data['hub'] === true || (path === '/' && owner !== 'api')
+  return entry.isHub || (path === '/' && owner !== 'api')
 }
 
 function findForwarding(context: EdgeContext, head: RequestHead): Located {

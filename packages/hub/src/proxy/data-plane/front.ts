@@ -36,10 +36,6 @@ export interface Front {
   listen(at: Listen): Promise<number>
   /** Resolves once all workers serve, or have failed and are tried again; never rejects. */
   complete(): Promise<void>
-  /** Resolves once every change made to the table so far routes requests. */
-  applied(): Promise<void>
-  /** Resolves once the table knows of activity up to now, or soon. */
-  freshen(): Promise<void>
   /** Adds what was counted so far, and how much is open now, or was just now. */
   countInto(sum: EdgeCounts): Promise<void>
   readonly workers: number
@@ -84,8 +80,6 @@ export async function openFront(
   return {
     listen: (at) => listen(server.listener, at),
     complete: () => Promise.resolve(),
-    applied: () => Promise.resolve(),
-    freshen: () => Promise.resolve(),
     workers: 1,
     restarts: 0,
     measure: () => server.measure(),

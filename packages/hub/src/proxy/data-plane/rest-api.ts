@@ -8,10 +8,12 @@ import { messageOf } from '../../domain/errors.ts'
 import { isDeeperThan, isJsonObject } from '../../util/json.ts'
 import type { JsonObject } from '../../util/json.ts'
 import { decodePath } from '../request-target.ts'
+import { RouteMemoryFullError } from '../route-memory/route-memory.ts'
 import { cleanRoutePath } from '../routespec.ts'
 import type { EdgeLog } from './context.ts'
 import type { EdgeCounts } from './metrics/counts.ts'
-import type { RouteStore } from './storage/route-store.ts'
+import { sendRoutes } from './route-listing.ts'
+import type { RouteStore, RouteTexts } from './storage/route-store.ts'
 
 export interface RestApiOptions {
   /** Empty leaves the API open, as configurable-http-proxy does. */
@@ -27,16 +29,19 @@ interface Answer {
   readonly status: number
   readonly text?: string
   readonly json?: JsonObject
+  /** A listing, which is written bit by bit. */
+  readonly routes?: RouteTexts
 }
 
 const maxBodyBytes = 1024 * 1024
-/** What is deeper overflows the stack of whoever lists the routes or copies them to a worker. */
+/** What is deeper overflows the stack of whoever writes or reads it as JSON. */
 const maxDepth = 100
 
 /** `/api/routes` of configurable-http-proxy. Source: contract proxy §2. */
 export function createRestApi(options: RestApiOptions): Server {
+  const isAllowed = createTokenCheck(options.token)
   const listener = (req: IncomingMessage, res: ServerResponse): void => {
-    answer(options, req)
+    answer(options, isAllowed, req)
       .catch((error: unknown) => ({ status: 500, text: messageOf(error) }))
       .then((reply) => send(options, { req, res }, reply))
       .catch(() => res.destroy())
@@ -44,13 +49,17 @@ export function createRestApi(options: RestApiOptions): Server {
   return options.tls === undefined ? createServer(listener) : createTlsServer(options.tls, listener)
 }
 
-async function answer(options: RestApiOptions, req: IncomingMessage): Promise<Answer> {
+async function answer(
+  options: RestApiOptions,
+  isAllowed: (req: IncomingMessage) => boolean,
+  req: IncomingMessage,
+): Promise<Answer> {
   const asked = req.url ?? '/'
   // `*` of OPTIONS leads nowhere.
   const url = new URL(asked.startsWith('/') ? `http://api${asked}` : 'http://api/')
   const match = /^\/api\/routes(?:\/(.*))?$/.exec(url.pathname)
   if (match === null) return { status: 404, text: 'Not Found' }
-  if (!isAllowed(req, options.token)) return { status: 403 }
+  if (!isAllowed(req)) return { status: 403 }
   const decoded = decodePath(match[1] ?? '')
   if (decoded === undefined) return { status: 400, text: 'Malformed path' }
   const path = cleanRoutePath(decoded)
@@ -66,11 +75,14 @@ async function answer(options: RestApiOptions, req: IncomingMessage): Promise<An
   }
 }
 
-function isAllowed(req: IncomingMessage, token: string): boolean {
-  if (token === '') return !isOfWebPage(req)
-  const given = /token\s+(\S+)/.exec(req.headers.authorization ?? '')?.[1] ?? ''
+function createTokenCheck(token: string): (req: IncomingMessage) => boolean {
+  if (token === '') return (req) => !isOfWebPage(req)
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
-  return timingSafeEqual(digest(given), digest(token))
+  const wanted = digest(token)
+  return (req) => {
+    const given = /token\s+(\S+)/.exec(req.headers.authorization ?? '')?.[1] ?? ''
+    return timingSafeEqual(digest(given), wanted)
+  }
 }
 
 /**
@@ -84,22 +96,15 @@ function isOfWebPage(req: IncomingMessage): boolean {
   return isLocal && name !== 'localhost' && isIP(name.replace(/^\[(.*)\]$/, '$1')) === 0
 }
 
-async function list(options: RestApiOptions, query: URLSearchParams): Promise<Answer> {
+async function list({ store, counts }: RestApiOptions, query: URLSearchParams): Promise<Answer> {
   const since = query.get('inactiveSince') || query.get('inactive_since')
-  const limitMs = !since ? undefined : Date.parse(since)
-  if (Number.isNaN(limitMs)) {
+  const beforeMs = !since ? undefined : Date.parse(since)
+  if (Number.isNaN(beforeMs)) {
     return { status: 400, text: `Invalid datestamp '${since}' must be ISO8601.` }
   }
-  const routes = await options.store.list()
-  options.counts.count('apiGet')
-  const wanted =
-    limitMs === undefined ? routes : routes.filter(([, data]) => lastActivityMs(data) < limitMs)
-  return { status: 200, json: Object.fromEntries(wanted) }
-}
-
-/** Not a number, which is before nothing, where there is none. */
-function lastActivityMs({ last_activity: at }: JsonObject): number {
-  return typeof at === 'string' || typeof at === 'number' ? new Date(at).getTime() : Number.NaN
+  const routes = await store.list(beforeMs)
+  counts.count('apiGet')
+  return { status: 200, routes }
 }
 
 async function getOne({ store }: RestApiOptions, path: string): Promise<Answer> {
@@ -125,7 +130,12 @@ async function add(
   }
   if (isDeeperThan(body, maxDepth)) return { status: 400, text: 'Body is nested too deep' }
   log('info', `Adding route ${path} -> ${target}`)
-  await store.add(path, { ...body, target })
+  try {
+    await store.add(path, { ...body, target })
+  } catch (error) {
+    if (error instanceof RouteMemoryFullError) return { status: 507, text: error.message }
+    throw error
+  }
   counts.count('apiAdd')
   return { status: 201 }
 }
@@ -138,26 +148,35 @@ async function remove({ store, counts, log }: RestApiOptions, path: string): Pro
   return { status: 204 }
 }
 
-async function readBody(req: IncomingMessage): Promise<string | undefined> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of req as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > maxBodyBytes) return undefined
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
+/** `undefined` when it is too large. Rejects when the client leaves before its end. */
+function readBody(req: IncomingMessage): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    req
+      .on('data', (chunk: Buffer) => {
+        size += chunk.length
+        if (size <= maxBodyBytes) chunks.push(chunk)
+        else resolve(undefined)
+      })
+      .on('end', () => resolve(Buffer.concat(chunks).toString('utf8')))
+      .on('error', reject)
+  })
 }
 
-function send(
+async function send(
   { counts, log }: RestApiOptions,
   { req, res }: { readonly req: IncomingMessage; readonly res: ServerResponse },
   reply: Answer,
-): void {
-  const level = reply.status < 400 ? 'info' : reply.status < 500 ? 'warn' : 'error'
-  log(level, `${reply.status} ${req.method} ${req.url?.split('?')[0]} ${reply.text ?? ''}`)
-  if (reply.json !== undefined) res.setHeader('Content-Type', 'application/json')
-  counts.answered('api', reply.status)
-  res.writeHead(reply.status)
-  res.end(reply.json === undefined ? reply.text : JSON.stringify(reply.json))
+): Promise<void> {
+  const { status, text, json, routes } = reply
+  const level = status < 400 ? 'info' : status < 500 ? 'warn' : 'error'
+  log(level, `${status} ${req.method} ${req.url?.split('?')[0]} ${text ?? ''}`)
+  counts.answered('api', status)
+  // Nobody reads the rest of a body that is too large.
+  if (status === 413) res.setHeader('Connection', 'close')
+  if (json !== undefined || routes !== undefined) res.setHeader('Content-Type', 'application/json')
+  res.writeHead(status)
+  if (routes === undefined) res.end(json === undefined ? text : JSON.stringify(json))
+  else await sendRoutes(res, routes)
 }

@@ -10,9 +10,11 @@ import {
 } from '../edge-protocol.ts'
 import type { EdgeMessage, EdgeRoute } from '../edge-protocol.ts'
 import { findRoutePath } from '../routespec.ts'
-import type { NewRoute, RoutingTable } from '../routing-table.ts'
+import type { NewRoute } from '../route.ts'
+import { RouteMemoryFullError } from '../route-memory/route-memory.ts'
+import type { RoutingTable } from '../routing-table.ts'
 import type { EdgeLog } from './context.ts'
-import type { Position } from './snapshot-file.ts'
+import type { Position } from './snapshot-format.ts'
 
 export interface SubscriptionOptions {
   /** Hubs of one store, tried in turn; each ends in `/`. */
@@ -24,8 +26,6 @@ export interface SubscriptionOptions {
   readonly position: Position | undefined
   readonly log: EdgeLog
   readonly onChange: () => void
-  /** Resolves once changes made so far route requests: only then are they acknowledged. */
-  readonly applied: () => Promise<void>
   readonly activityIntervalMs?: number
   readonly silenceTimeoutMs?: number
 }
@@ -49,8 +49,6 @@ export class HubSubscription {
   readonly #options: SubscriptionOptions
   readonly #stop = new AbortController()
   readonly #agent = new Agent({ allowH2: false, bodyTimeout: 0, connect: { timeout: 5000 } })
-  /** Routespec as the hub wrote it, and the activity last reported, by route path. */
-  readonly #reported = new Map<string, { routespec: string; atMs: number }>()
   #loops: Promise<unknown> = Promise.resolve()
   #hubUrl: string
   #position: Position | undefined
@@ -60,9 +58,6 @@ export class HubSubscription {
     this.#options = options
     this.#position = options.position
     this.#hubUrl = options.hubUrls[0] ?? ''
-    for (const { path, owner, lastActivityMs } of options.table.listOwned()) {
-      if (owner === 'hub') this.#know(path, `${escapePath(path)}/`, lastActivityMs)
-    }
   }
 
   get position(): Position | undefined {
@@ -144,9 +139,7 @@ export class HubSubscription {
     if (message.type === 'ping') return
     if (message.type === 'snapshot') {
       const routes = message.routes.flatMap((route) => this.#toRoute(route) ?? [])
-      table.replaceAll('hub', routes)
-      const paths = new Set(routes.map((route) => route.path))
-      for (const path of this.#reported.keys()) if (!paths.has(path)) this.#reported.delete(path)
+      this.#change(() => table.replaceAll('hub', routes))
       this.#begin({ epoch: message.epoch, seq: message.seq })
       return
     }
@@ -159,15 +152,22 @@ export class HubSubscription {
     if (message.seq <= seq) throw notGrowing()
     if (message.type === 'set') {
       const route = this.#toRoute(message)
-      if (route !== undefined) table.set(route)
+      if (route !== undefined) this.#change(() => table.set(route))
     } else {
       const path = findRoutePath(message.routespec)
-      if (path !== undefined) {
-        table.delete(path, 'hub')
-        this.#reported.delete(path)
-      }
+      if (path !== undefined) table.delete(path, 'hub')
     }
     this.#moveTo({ epoch, seq: message.seq })
+  }
+
+  /** A full table is no reason to stop following: requests without a route find their way by the hub. */
+  #change(change: () => void): void {
+    try {
+      change()
+    } catch (error) {
+      if (!(error instanceof RouteMemoryFullError)) throw error
+      this.#options.log('error', `a route of the hub is left out: ${error.message}`)
+    }
   }
 
   #toRoute({ routespec, target, data }: EdgeRoute): NewRoute | undefined {
@@ -176,14 +176,9 @@ export class HubSubscription {
       this.#options.log('error', 'the hub sent a routespec that cannot be used')
       return undefined
     }
-    const lastActivityMs = this.#options.table.find(path)?.lastActivityMs ?? Date.now()
-    this.#know(path, routespec, lastActivityMs)
-    return { path, owner: 'hub', targetUrl: target, data, lastActivityMs }
-  }
-
-  /** A route that is merely (re)published has had no activity to report. */
-  #know(path: string, routespec: string, atMs: number): void {
-    this.#reported.set(path, { routespec, atMs: this.#reported.get(path)?.atMs ?? atMs })
+    // What is merely published again was not used.
+    const lastActivityMs = this.#options.table.has(path) ? 0 : Date.now()
+    return { path, owner: 'hub', targetUrl: target, data, lastActivityMs, routespec }
   }
 
   /** A snapshot or `resume`: acknowledged even at a number that an earlier stream had reached. */
@@ -207,7 +202,6 @@ export class HubSubscription {
     while (!signal.aborted && this.#position !== undefined && stream.acked !== this.#position.seq) {
       const { seq } = this.#position
       try {
-        await this.#options.applied()
         await this.#post(edgePaths.ack, { seq }, signal)
         stream.acked = seq
         delayMs = firstDelayMs
@@ -224,24 +218,19 @@ export class HubSubscription {
     while (!signal.aborted) {
       const intervalMs = this.#options.activityIntervalMs ?? 10_000
       await sleep(intervalMs, undefined, { signal }).catch(() => undefined)
-      // What could not be reported stays newer than `atMs` and goes with the next report.
+      // What could not be reported stays unreported and goes with the next report.
       if (!signal.aborted) await this.#report(signal).catch(() => undefined)
     }
   }
 
   async #report(signal: AbortSignal): Promise<void> {
-    const due = [...this.#reported].flatMap(([path, known]) => {
-      const atMs = this.#options.table.find(path)?.lastActivityMs ?? 0
-      return atMs > known.atMs ? [{ path, atMs, routespec: known.routespec }] : []
-    })
+    const { table } = this.#options
+    const due = table.listUnreported()
     for (let i = 0; i < due.length; i += maxActivityRoutes) {
       const batch = due.slice(i, i + maxActivityRoutes)
       const routes = Object.fromEntries(batch.map(({ routespec, atMs }) => [routespec, atMs]))
       await this.#post(edgePaths.activity, { routes }, signal)
-      for (const { path, atMs } of batch) {
-        const known = this.#reported.get(path)
-        if (known !== undefined) known.atMs = atMs
-      }
+      for (const activity of batch) table.markReported(activity)
     }
   }
 
@@ -267,12 +256,6 @@ function newStream(): Stream {
 
 function notGrowing(): EdgeProtocolError {
   return new EdgeProtocolError('the numbers of changes do not grow')
-}
-
-function escapePath(path: string): string {
-  return path === '/'
-    ? ''
-    : path.split('/').map(encodeURIComponent).join('/').replaceAll('%40', '@')
 }
 
 async function* readLines(body: AsyncIterable<Buffer>): AsyncGenerator<string> {

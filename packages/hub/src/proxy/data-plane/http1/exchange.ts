@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { Route } from '../../routing-table.ts'
+import type { Route } from '../../route.ts'
 import type { Target } from '../../target.ts'
 import type { AnswerHead } from './answer-head.ts'
 import type { Asker, ProxyFailure } from './asker.ts'

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Route } from '../../routing-table.ts'
+import type { Route } from '../../route.ts'
 import { receiveData, receiver, writeAround } from './bytes.ts'
 import type { Receiver, ReceivingSocket } from './bytes.ts'
 import { FrameFollower, pingFrame, pongBytes, stop } from './websocket-frames.ts'

@@ -1,4 +1,4 @@
-import type { Route } from '../../routing-table.ts'
+import type { Route } from '../../route.ts'
 import type { Peer } from '../http1/asker.ts'
 import { nowMs } from '../http1/deadlines.ts'
 import type { Fields } from '../http1/fields.ts'

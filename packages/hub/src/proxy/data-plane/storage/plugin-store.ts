@@ -2,13 +2,13 @@ import { isJsonObject } from '../../../util/json.ts'
 import type { JsonObject } from '../../../util/json.ts'
 import { messageOf } from '../../../domain/errors.ts'
 import { cleanRoutePath } from '../../routespec.ts'
-import type { Route, RouteEntry } from '../../routing-table.ts'
+import type { Route, RouteEntry } from '../../route.ts'
 import { findTarget } from '../../target.ts'
 import type { EdgeLog } from '../context.ts'
 import type { EdgeCounts } from '../metrics/counts.ts'
 import type { StoragePlugin } from './plugin.ts'
 import { hostOf } from './route-store.ts'
-import type { RouteStore } from './route-store.ts'
+import type { RouteStore, RouteTexts } from './route-store.ts'
 import { withLimit } from './with-limit.ts'
 
 /** A promise of a plug-in that takes longer has failed. */
@@ -69,7 +69,15 @@ export class PluginStore implements RouteStore {
     return route
   }
 
-  async list(): Promise<[path: string, data: JsonObject][]> {
+  async list(beforeMs?: number): Promise<RouteTexts> {
+    const routes = await this.#list()
+    const isWanted = (data: JsonObject): boolean =>
+      beforeMs === undefined || lastActivityMs(data) < beforeMs
+    const wanted = routes.filter(([, data]) => isWanted(data))
+    return [wanted.map(([path, data]) => [path, JSON.stringify(data)] as const)]
+  }
+
+  async #list(): Promise<[path: string, data: JsonObject][]> {
     const all = await this.#ask('getAll', () => this.#plugin.getAll())
     const isRoute = (entry: [string, unknown]): entry is [string, JsonObject] =>
       isJsonObject(entry[1])
@@ -77,7 +85,7 @@ export class PluginStore implements RouteStore {
   }
 
   async count(): Promise<number> {
-    return (await this.list()).length
+    return (await this.#list()).length
   }
 
   async find(path: string): Promise<JsonObject | undefined> {
@@ -135,7 +143,7 @@ export class PluginStore implements RouteStore {
   async #get(path: string): Promise<unknown> {
     const clean = this.#clean(path)
     if (this.#plugin.get !== undefined) return this.#ask('get', () => this.#plugin.get?.(clean))
-    return new Map(await this.list()).get(clean)
+    return new Map(await this.#list()).get(clean)
   }
 
   async #ask(method: string, call: () => unknown): Promise<unknown> {
@@ -169,8 +177,7 @@ function toRoute(found: unknown): Route {
   return {
     path: prefix,
     owner: 'api',
-    entry: { targetUrl: target, target: findTarget(target), data },
-    lastActivityMs: 0,
+    entry: { targetUrl: target, target: findTarget(target), data, isHub: data['hub'] === true },
   }
 }
 
@@ -179,4 +186,9 @@ function toData(found: unknown): JsonObject {
   const data: unknown = JSON.parse(JSON.stringify(found) ?? 'null')
   if (!isJsonObject(data)) throw new TypeError('its result is no object')
   return data
+}
+
+/** Not a number, which is before nothing, where there is none. */
+function lastActivityMs({ last_activity: at }: JsonObject): number {
+  return typeof at === 'string' || typeof at === 'number' ? new Date(at).getTime() : Number.NaN
 }

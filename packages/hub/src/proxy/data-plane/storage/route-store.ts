@@ -1,12 +1,16 @@
 import type { JsonObject } from '../../../util/json.ts'
 import { splitPath } from '../../routespec.ts'
 
+/** Paths of routes and their data as JSON, in parts: others have their turn between two. */
+export type RouteTexts = Iterable<readonly (readonly [path: string, json: string])[]>
+
 /** What the REST API reads and changes: data of routes, with `target` and `last_activity`. */
 export interface RouteStore {
-  list(): Promise<[path: string, data: JsonObject][]>
+  /** @param beforeMs - only routes whose last activity was before, if given. */
+  list(beforeMs?: number): Promise<RouteTexts>
   /** @param path - clean: leading `/`, none at the end. */
   find(path: string): Promise<JsonObject | undefined>
-  /** Resolves once the route is in force. */
+  /** Resolves once the route is in force. Rejects with `RouteMemoryFullError` when it has no room. */
   add(path: string, data: JsonObject & { readonly target: string }): Promise<void>
   /** @returns false when there was none */
   remove(path: string): Promise<boolean>

@@ -1,4 +1,3 @@
-import type { RouteChange } from '../../routing-table.ts'
 import type { LogLevel } from '../context.ts'
 import type { FrontSettings } from '../front.ts'
 import type { Listen } from '../listen.ts'
@@ -11,14 +10,14 @@ export interface WorkerData {
   readonly counts: SharedArrayBuffer
   /** Shared; its event loop counts up the first. */
   readonly beats: Int32Array
+  /** The routing table, in memory that is shared. */
+  readonly table: SharedArrayBuffer
 }
 
 export type ToWorker =
-  /** Changes in order; answered by `applied` with the same number. */
-  | { readonly kind: 'changes'; readonly seq: number; readonly changes: readonly RouteChange[] }
   | { readonly kind: 'listen'; readonly at: Listen }
-  /** Answered by `activity` with the same number. */
-  | { readonly kind: 'ask'; readonly id: number }
+  /** Answered by `measured` once its counts tell how much is open. */
+  | { readonly kind: 'measure' }
   | { readonly kind: 'reloadCertificates' }
   | { readonly kind: 'drain'; readonly drain: Drain }
 
@@ -27,12 +26,6 @@ export type FromWorker =
   | { readonly kind: 'listening'; readonly port: number }
   /** It cannot serve; an error for people. */
   | { readonly kind: 'failed'; readonly message: string; readonly code?: string; port?: number }
-  | { readonly kind: 'applied'; readonly seq: number }
-  | {
-      readonly kind: 'activity'
-      readonly touched: readonly (readonly [path: string, lastActivityMs: number])[]
-      /** Of the `ask` that it answers. */
-      readonly id?: number
-    }
+  | { readonly kind: 'measured' }
   | { readonly kind: 'log'; readonly level: LogLevel; readonly message: string }
   | { readonly kind: 'closed' }

@@ -1,7 +1,8 @@
 import { flushCompileCache } from 'node:module'
 import { parentPort, workerData } from 'node:worker_threads'
 import { messageOf } from '../../../domain/errors.ts'
-import { type RouteChange, RoutingTable } from '../../routing-table.ts'
+import { RouteMemory } from '../../route-memory/route-memory.ts'
+import { RouteReader } from '../../route-memory/route-reader.ts'
 import { openFront, type ThreadFront } from '../front.ts'
 import type { EdgeLog } from '../context.ts'
 import { openStorage } from '../storage/open-storage.ts'
@@ -10,41 +11,32 @@ import type { Drain } from '../public-server.ts'
 import type { FromWorker, ToWorker, WorkerData } from './messages.ts'
 
 /**
- * A thread with a listener of its own and a copy of the routing table. It says `ready`, listens when
+ * A thread with a listener of its own and a view of the routing table. It says `ready`, listens when
  * told to, and ends by itself for an uncaught error only.
  */
 
-/** How long a listing of the API may be behind. */
-const activityIntervalMs = 250
+const beatMs = 250
 
 const port = parentPort
 if (port === null) throw new TypeError('this is the code of a thread')
 const say = (message: FromWorker): void => port.postMessage(message)
 
-const table = new RoutingTable({ tracksActivity: true })
-const { settings, counts, beats } = workerData as WorkerData
+const { settings, counts, beats, table } = workerData as WorkerData
 let front: ThreadFront | undefined
-// Before anything is waited for: changes must not queue.
 port.on('message', receive)
 try {
   const log: EdgeLog = (level, message) => say({ kind: 'log', level, message })
-  const parts = { table, counts: new EdgeCounts(counts), log }
+  const reader = new RouteReader(RouteMemory.attach(table))
+  const parts = { table: reader, counts: new EdgeCounts(counts), log }
   front = await openFront(settings, { ...parts, ...(await openStorage(settings, parts)) })
   say({ kind: 'ready' })
 } catch (error) {
   fail(error)
 }
-setInterval(() => {
-  Atomics.add(beats, 0, 1)
-  reportActivity()
-}, activityIntervalMs).unref()
+setInterval(() => Atomics.add(beats, 0, 1), beatMs).unref()
 
 function receive(message: ToWorker): void {
   switch (message.kind) {
-    case 'changes':
-      for (const change of message.changes) apply(change)
-      say({ kind: 'applied', seq: message.seq })
-      break
     case 'listen':
       front?.listen(message.at).then((at) => {
         say({ kind: 'listening', port: at })
@@ -52,9 +44,9 @@ function receive(message: ToWorker): void {
         setImmediate(flushCompileCache)
       }, fail)
       break
-    case 'ask':
+    case 'measure':
       front?.measure()
-      say({ kind: 'activity', touched: table.takeTouched(), id: message.id })
+      say({ kind: 'measured' })
       break
     case 'reloadCertificates':
       front?.reloadCertificates()
@@ -69,21 +61,10 @@ function receive(message: ToWorker): void {
 async function drain(limits: Drain): Promise<void> {
   try {
     await front?.close(limits)
-    reportActivity()
     say({ kind: 'closed' })
   } catch (error) {
     fail(error)
   }
-}
-
-function apply(change: RouteChange): void {
-  if (change.kind === 'set') table.set(change.route)
-  else table.delete(change.path, change.owner)
-}
-
-function reportActivity(): void {
-  const touched = table.takeTouched()
-  if (touched.length > 0) say({ kind: 'activity', touched })
 }
 
 function fail(error: unknown): void {

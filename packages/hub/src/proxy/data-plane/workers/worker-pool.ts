@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../../../domain/errors.ts'
-import type { NewRoute, RouteChange, RoutingTable } from '../../routing-table.ts'
+import type { RoutingTable } from '../../routing-table.ts'
 import type { EdgeLog } from '../context.ts'
 import type { Front, FrontSettings } from '../front.ts'
 import type { Listen } from '../listen.ts'
@@ -11,8 +11,8 @@ import { type WorkerEvents, WorkerThread } from './worker-thread.ts'
 export interface WorkerPoolOptions {
   readonly count: number
   readonly settings: FrontSettings
-  /** The table that the workers' own are copies of. */
-  readonly table: () => RoutingTable
+  /** Which every worker reads for itself. */
+  readonly table: RoutingTable
   readonly log: EdgeLog
   /** No worker can be kept: nothing is served any more, and none is started again. */
   readonly onDead: (error: Error) => void
@@ -28,10 +28,8 @@ export interface WorkerLimits {
   readonly firstPauseMs?: number
 }
 
-/** A worker that applies nothing for so long is replaced. */
-const silenceMs = 2000
-/** A listing does not wait longer for the latest activity. */
-const freshenMs = 100
+/** How much is open now is not waited for longer. */
+const measureMs = 100
 const defaultStallMs = 10_000
 /** The stall is counted in looks, so that a process that was stopped altogether is not taken for one. */
 const looksPerStall = 10
@@ -43,14 +41,13 @@ const steadyMs = 30_000
 const minFailures = 8
 
 /**
- * Worker threads that listen on one port. One that ends, stalls, or does not keep up, is replaced;
- * the others do not notice. Changes reach all in order, those of one turn together.
+ * Worker threads that listen on one port. One that ends or stalls is replaced; the others do
+ * not notice. All read the routing table where it is written, so there is nothing to tell them.
  */
 export class WorkerPool implements Front {
   readonly #options: WorkerPoolOptions
-  /** Those that get changes. */
   readonly #threads = new Set<WorkerThread>()
-  /** Those that listen or are about to: changes must have reached them. */
+  /** Those that listen or are about to, and are replaced when they end. */
   readonly #serving = new Set<WorkerThread>()
   readonly #ending = new AbortController()
   readonly #starting = new Set<Promise<void>>()
@@ -59,7 +56,6 @@ export class WorkerPool implements Front {
   readonly #firstPauseMs: number
   #watch: NodeJS.Timeout | undefined
   #restarts = 0
-  #pending: RouteChange[] = []
   #at: Listen | undefined
   #pauseMs: number
   /** Ends of workers since one served for long. */
@@ -80,16 +76,9 @@ export class WorkerPool implements Front {
   }
 
   async countInto(sum: EdgeCounts): Promise<void> {
-    await this.freshen()
+    await Promise.all([...this.#serving].map((thread) => thread.measure(measureMs)))
     sum.absorb(this.#past)
     for (const { counts } of this.#threads) sum.absorb(counts)
-  }
-
-  /** Notes a change of the table. */
-  changed(change: RouteChange): void {
-    if (this.#threads.size === 0) return
-    if (this.#pending.length === 0) queueMicrotask(() => this.#send())
-    this.#pending.push(forWorker(change))
   }
 
   /** Resolves with the first worker, which has the cores for itself till then. */
@@ -114,20 +103,6 @@ export class WorkerPool implements Front {
     await Promise.all(this.#starting)
   }
 
-  async applied(): Promise<void> {
-    this.#send()
-    const waits = [...this.#serving].map(async (thread) => {
-      if (await thread.applied(silenceMs)) return
-      this.#options.log('error', 'a worker does not keep up: replaced')
-      await thread.terminate()
-    })
-    await Promise.all(waits)
-  }
-
-  async freshen(): Promise<void> {
-    await Promise.all([...this.#serving].map((thread) => thread.freshen(freshenMs)))
-  }
-
   reloadCertificates(): void {
     for (const thread of this.#threads) thread.reloadCertificates()
   }
@@ -147,24 +122,10 @@ export class WorkerPool implements Front {
     }
   }
 
-  #send(): void {
-    if (this.#pending.length === 0) return
-    const changes = this.#pending
-    this.#pending = []
-    for (const thread of this.#threads) thread.send(changes)
-  }
-
-  /** A thread with the whole table on its way to it. */
   #create(place: number): WorkerThread {
     const { settings, table, log, limits } = this.#options
     const startedAt = performance.now()
     const events: WorkerEvents = {
-      onActivity: (touched) => {
-        for (const [path, ms] of touched) {
-          const route = table().find(path)
-          if (route !== undefined) table().touch(route, ms)
-        }
-      },
       onLog: ({ level, message }) => log(level, message),
       onExit: (error) => {
         this.#threads.delete(thread)
@@ -181,11 +142,12 @@ export class WorkerPool implements Front {
         this.#keepStarting(place, this.#nextPauseMs())
       },
     }
-    const thread: WorkerThread = new WorkerThread(settings, events, limits?.heapMb)
-    this.#send()
+    const thread: WorkerThread = new WorkerThread(
+      { settings, table: table.buffer },
+      events,
+      limits?.heapMb,
+    )
     this.#threads.add(thread)
-    const routes = [...table().listOwned()]
-    thread.send(routes.map((route) => forWorker({ kind: 'set', route })))
     return thread
   }
 
@@ -233,21 +195,4 @@ export class WorkerPool implements Front {
     const message = `${this.#failures} workers have ended one after the other; the last: ${messageOf(error)}`
     this.#options.onDead(new Error(message, { cause: error }))
   }
-}
-
-/** Workers need of a route's data what routing asks for, and no more. */
-function forWorker(change: RouteChange): RouteChange {
-  if (change.kind === 'delete') return change
-  const { path, owner, targetUrl, lastActivityMs, data } = change.route
-  const route: NewRoute = {
-    path,
-    owner,
-    targetUrl,
-    lastActivityMs,
-    data: {
-      ...(data['hub'] === true && { hub: true }),
-      ...(data['user'] !== undefined && { user: data['user'] }),
-    },
-  }
-  return { kind: 'set', route }
 }

@@ -1,15 +1,12 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import type { RouteChange } from '../../routing-table.ts'
 import type { Listen } from '../listen.ts'
 import { EdgeCounts } from '../metrics/counts.ts'
-import type { FrontSettings } from '../front.ts'
 import type { Drain } from '../public-server.ts'
 import type { FromWorker, ToWorker, WorkerData } from './messages.ts'
 
 export interface WorkerEvents {
-  readonly onActivity: (touched: readonly (readonly [path: string, ms: number])[]) => void
   readonly onLog: (message: Extract<FromWorker, { kind: 'log' }>) => void
   /** It ended; the error is what it did not catch. */
   readonly onExit: (error: Error | undefined) => void
@@ -19,8 +16,6 @@ interface Waiter {
   isOver(message: FromWorker | undefined): boolean
 }
 
-/** So many are applied in one turn of a worker. */
-const maxChanges = 5000
 /** For its code and certificates to be read, on a machine that is busy with other things too. */
 const readyTimeoutMs = 30_000
 /** For the drain's end to be told. */
@@ -31,9 +26,6 @@ export class WorkerThread {
   readonly counts = new EdgeCounts()
   readonly #thread: Worker
   readonly #waiters = new Set<Waiter>()
-  #lastSeq = 0
-  #appliedSeq = 0
-  #lastAsk = 0
   #isGone = false
   /** Counted up by the thread's event loop. */
   readonly #beats = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
@@ -41,8 +33,12 @@ export class WorkerThread {
   #missedLooks = 0
 
   /** @param heapMb - of its JavaScript objects; more ends it. */
-  constructor(settings: FrontSettings, events: WorkerEvents, heapMb?: number) {
-    const data: WorkerData = { settings, counts: this.counts.memory, beats: this.#beats }
+  constructor(
+    parts: Pick<WorkerData, 'settings' | 'table'>,
+    events: WorkerEvents,
+    heapMb?: number,
+  ) {
+    const data: WorkerData = { ...parts, counts: this.counts.memory, beats: this.#beats }
     this.#thread = new Worker(new URL('./worker-main.ts', import.meta.url), {
       workerData: data,
       name: 'edge worker',
@@ -52,9 +48,7 @@ export class WorkerThread {
     let uncaught: Error | undefined
     this.#thread.on('error', (error) => (uncaught = error as Error))
     this.#thread.on('message', (message: FromWorker) => {
-      if (message.kind === 'activity') events.onActivity(message.touched)
       if (message.kind === 'log') events.onLog(message)
-      if (message.kind === 'applied') this.#appliedSeq = message.seq
       this.#wake(message)
     })
     this.#thread.on('exit', () => {
@@ -85,30 +79,16 @@ export class WorkerThread {
     return (await listening).port
   }
 
-  send(changes: readonly RouteChange[]): void {
-    for (let at = 0; at < changes.length; at += maxChanges) {
-      this.#lastSeq += 1
-      const part = changes.slice(at, at + maxChanges)
-      this.#post({ kind: 'changes', seq: this.#lastSeq, changes: part })
-    }
-  }
-
-  /**
-   * Resolves once all that was sent is applied, with true, or with false when nothing was for
-   * `silenceMs`. One that ended has nothing to apply.
-   */
-  async applied(silenceMs: number): Promise<boolean> {
-    const wanted = this.#lastSeq
-    if (this.#appliedSeq >= wanted) return true
-    return this.#until(() => this.#appliedSeq >= wanted, silenceMs)
-  }
-
-  /** Asks for activity; resolves when it came, or after `waitMs`. */
-  async freshen(waitMs: number): Promise<void> {
-    this.#lastAsk += 1
-    const id = this.#lastAsk
-    this.#post({ kind: 'ask', id })
-    await this.#until((message) => message?.kind === 'activity' && message.id === id, waitMs)
+  /** Resolves once its counts tell how much is open now, or after `waitMs`. */
+  async measure(waitMs: number): Promise<void> {
+    const waited = new AbortController()
+    const told = this.#expect('measured').catch(() => undefined)
+    this.#post({ kind: 'measure' })
+    await Promise.race([
+      told,
+      sleep(waitMs, undefined, { signal: waited.signal }).catch(() => undefined),
+    ])
+    waited.abort()
   }
 
   reloadCertificates(): void {
@@ -143,31 +123,6 @@ export class WorkerThread {
 
   #wake(message: FromWorker | undefined): void {
     for (const waiter of this.#waiters) if (waiter.isOver(message)) this.#waiters.delete(waiter)
-  }
-
-  /** Every message of progress starts the wait anew; the end of the thread counts as fulfilled. */
-  #until(
-    isFulfilled: (message: FromWorker | undefined) => boolean,
-    silenceMs: number,
-  ): Promise<boolean> {
-    if (this.#isGone) return Promise.resolve(true)
-    return new Promise((resolve) => {
-      const waiter: Waiter = {
-        isOver: (message) => {
-          const isOver = message === undefined || isFulfilled(message)
-          if (isOver) {
-            clearTimeout(timer)
-            resolve(true)
-          } else if (message.kind === 'applied') timer.refresh()
-          return isOver
-        },
-      }
-      const timer = setTimeout(() => {
-        this.#waiters.delete(waiter)
-        resolve(false)
-      }, silenceMs)
-      this.#waiters.add(waiter)
-    })
   }
 
   #expect<K extends FromWorker['kind']>(kind: K): Promise<Extract<FromWorker, { kind: K }>> {
