@@ -180,6 +180,25 @@ describe('any table is as a plain list of what was said', () => {
   }
 })
 
+test('while the routes of one owner are replaced step by step, those of others come and go', () => {
+  const table = new RoutingTable()
+  const routes = Array.from({ length: 2000 }, (_, i) => `/user/u${i}`)
+  const named = (paths: readonly string[], targetUrl: string): NewRoute[] =>
+    paths.map((path) => ({ path, owner: 'hub', targetUrl, data: {}, lastActivityMs: 1 }))
+  table.replaceAll('hub', named([...routes, '/old'], 'http://h:1'))
+  let steps = 0
+  for (const _step of table.replacing('hub', named(routes, 'http://h:2'))) {
+    for (const path of ['/user/u0', '/user/u1999', '/other'])
+      table.set({ path, owner: 'api', targetUrl: 'http://a:1', data: {}, lastActivityMs: 1 })
+    steps += 1
+  }
+  expect(steps).toBeGreaterThan(4)
+  for (const path of ['/user/u0', '/user/u1999', '/other']) table.delete(path, 'api')
+  const left = [...table.listOwned()].flat()
+  expect(new Set(left.map(({ path }) => path))).toEqual(new Set(routes))
+  expect(left.every(({ targetUrl }) => targetUrl === 'http://h:2')).toBe(true)
+})
+
 test('activity is reported once, and not of a route that was merely published', () => {
   const table = new RoutingTable()
   const set = (path: string, owner: RouteOwner, routespec?: string): void => {

@@ -18,6 +18,8 @@ import type { NewRoute, RouteOwner, StoredRoute, UnreportedActivity } from './ro
 import { routespecOf } from './routespec.ts'
 import type { JsonObject } from '../util/json.ts'
 
+const routesPerStep = 500
+
 /**
  * All routes of a proxy, in memory that threads share: one of these writes, a `RouteReader` on its
  * buffer reads in each other thread. A change is in force for all of them when the call returns.
@@ -56,7 +58,7 @@ export class RoutingTable extends RouteReader {
    * @throws RouteMemoryFullError
    */
   set(route: NewRoute): void {
-    this.#set(route, 0)
+    this.#set(route)
   }
 
   /** Removes an owner's entry; false when there was none. */
@@ -72,11 +74,30 @@ export class RoutingTable extends RouteReader {
    * @throws RouteMemoryFullError
    */
   replaceAll(owner: RouteOwner, routes: Iterable<NewRoute>): void {
+    const steps = this.replacing(owner, routes)
+    while (steps.next().done !== true);
+  }
+
+  /**
+   * {@link replaceAll} in steps: between two of them others may have a turn, but change nothing of
+   * this owner's.
+   * @throws RouteMemoryFullError
+   */
+  *replacing(owner: RouteOwner, routes: Iterable<NewRoute>): Generator<void> {
     this.#lastMark += 1
-    for (const route of routes) this.#set(route, this.#lastMark)
-    for (const ref of this.#refs()) {
-      const isNamed = this.memory.ints[ref * 2 + row.mark] === this.#lastMark
-      if (!isNamed && this.#entryOf(ref, owner) !== 0) this.#deleteEntry(ref, owner)
+    const mark = this.#lastMark
+    let count = 0
+    for (const route of routes) {
+      this.#set(route, mark)
+      count += 1
+      if (count % routesPerStep === 0) yield
+    }
+    for (let part = 0; part < partCount; part += 1) {
+      for (const ref of this.#rows.list(part)) {
+        const isNamed = this.memory.ints[ref * 2 + row.mark] === mark
+        if (!isNamed && this.#entryOf(ref, owner) !== 0) this.#deleteEntry(ref, owner)
+      }
+      yield
     }
   }
 
@@ -136,7 +157,8 @@ export class RoutingTable extends RouteReader {
     if (ref !== 0) this.memory.doubles[ref + row.reported] = atMs
   }
 
-  #set(route: NewRoute, mark: number): void {
+  /** @param mark - of the snapshot that names it. */
+  #set(route: NewRoute, mark?: number): void {
     const { path, owner, lastActivityMs } = route
     const known = this.rowAt(path)
     const old = known === 0 ? 0 : this.#entryOf(known, owner)
@@ -152,7 +174,7 @@ export class RoutingTable extends RouteReader {
     doubles[ref + row.activity] = activityMs
     // A route that is merely published has had no activity to report.
     if (owner === 'hub' && old === 0) doubles[ref + row.reported] = activityMs
-    ints[ref * 2 + row.mark] = mark
+    if (mark !== undefined) ints[ref * 2 + row.mark] = mark
   }
 
   #plant(path: string, owner: RouteOwner, entry: number): number {

@@ -18,8 +18,28 @@ export interface Target {
 
 const unixTarget = /^(?:http\+unix|unix\+http):\/\/([^/?]+)([^?]*)(\?.*)?$/
 
+const octet = '(?:0|[1-9]\\d?|1\\d\\d|2[0-4]\\d|25[0-5])'
+/** As hubs write nearly all, and as `URL` would write it as well; port 80 it leaves out. */
+const plainTarget = new RegExp(
+  `^http://(${octet}(?:\\.${octet}){3}):(?!80$)([1-9]\\d{0,3}|[1-5]\\d{4})$`,
+)
+
 /** Parses a target URL; `undefined` when nothing can be sent there. */
 export function findTarget(url: string): Target | undefined {
+  const plain = plainTarget.exec(url)
+  if (plain !== null) {
+    const [, hostname = '', port = ''] = plain
+    const host = `${hostname}:${port}`
+    return {
+      protocol: 'http:',
+      origin: url,
+      host,
+      hostname,
+      port: Number(port),
+      path: '',
+      query: '',
+    }
+  }
   const unix = unixTarget.exec(url)
   if (unix !== null) return findUnixTarget(unix)
   if (!URL.canParse(url)) return undefined

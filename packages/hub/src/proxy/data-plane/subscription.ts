@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { Agent, request } from 'undici'
 import {
   EdgeProtocolError,
@@ -120,7 +120,7 @@ export class HubSubscription {
       let isFirst = true
       for await (const line of readLines(answer.body)) {
         timer.refresh()
-        this.#apply(parseEdgeMessage(line), isFirst)
+        await this.#apply(parseEdgeMessage(line), isFirst)
         if (isFirst) onFirst()
         isFirst = false
       }
@@ -131,15 +131,14 @@ export class HubSubscription {
     }
   }
 
-  #apply(message: EdgeMessage, isFirst: boolean): void {
+  async #apply(message: EdgeMessage, isFirst: boolean): Promise<void> {
     const { table } = this.#options
     if (isFirst && message.type !== 'snapshot' && message.type !== 'resume') {
       throw new EdgeProtocolError('the stream does not begin with a snapshot')
     }
     if (message.type === 'ping') return
     if (message.type === 'snapshot') {
-      const routes = message.routes.flatMap((route) => this.#toRoute(route) ?? [])
-      this.#change(() => table.replaceAll('hub', routes))
+      await this.#replaceAll(message.routes)
       this.#begin({ epoch: message.epoch, seq: message.seq })
       return
     }
@@ -160,6 +159,16 @@ export class HubSubscription {
     this.#moveTo({ epoch, seq: message.seq })
   }
 
+  /** Step by step: requests have their turn meanwhile. */
+  async #replaceAll(routes: readonly EdgeRoute[]): Promise<void> {
+    const steps = this.#options.table.replacing('hub', this.#toRoutes(routes))
+    let isDone = false
+    while (!isDone) {
+      this.#change(() => (isDone = steps.next().done === true))
+      await turn()
+    }
+  }
+
   /** A full table is no reason to stop following: requests without a route find their way by the hub. */
   #change(change: () => void): void {
     try {
@@ -167,6 +176,13 @@ export class HubSubscription {
     } catch (error) {
       if (!(error instanceof RouteMemoryFullError)) throw error
       this.#options.log('error', `a route of the hub is left out: ${error.message}`)
+    }
+  }
+
+  *#toRoutes(routes: readonly EdgeRoute[]): Generator<NewRoute> {
+    for (const one of routes) {
+      const route = this.#toRoute(one)
+      if (route !== undefined) yield route
     }
   }
 

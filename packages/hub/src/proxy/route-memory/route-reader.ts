@@ -62,7 +62,9 @@ class KnownRoute implements Route {
 export class RouteReader {
   protected readonly memory: RouteMemory
   protected readonly index: RouteIndex
-  readonly #known = new Map<number, KnownRoute>()
+  #known = new Map<number, KnownRoute>()
+  /** Those that were known before: what is not asked for again is forgotten with them. */
+  #older = new Map<number, KnownRoute>()
 
   constructor(memory: RouteMemory) {
     this.memory = memory
@@ -154,13 +156,12 @@ export class RouteReader {
   #routeAt(ref: number, version: number): KnownRoute | undefined {
     const known = this.#known.get(ref)
     if (known?.version === version) return known
-    const route = this.#read(ref, version)
+    const older = this.#older.get(ref)
+    const route = older?.version === version ? older : this.#read(ref, version)
     if (route === undefined) return undefined
-    if (this.#known.size >= maxKnown) {
-      for (const oldest of this.#known.keys()) {
-        this.#known.delete(oldest)
-        break
-      }
+    if (this.#known.size >= maxKnown / 2) {
+      this.#older = this.#known
+      this.#known = new Map()
     }
     this.#known.set(ref, route)
     return route
