@@ -9,6 +9,7 @@ import { measureAbandoned } from './rows/abandoned-websockets.ts'
 import { measureIdle } from './rows/idle-websockets.ts'
 import { measureBodies } from './rows/proxy-bodies.ts'
 import { measureRequests } from './rows/proxy-requests.ts'
+import { measureRouteChanges } from './rows/route-changes.ts'
 import { measureRoutes } from './rows/route-table.ts'
 import { measureMessages } from './rows/websockets.ts'
 import { type Table, tableText } from './table.ts'
@@ -18,7 +19,7 @@ const measures = {
   P10: [measureBodies],
   P11: [measureMessages],
   P12: [measureIdle, measureAbandoned],
-  P13: [measureRoutes],
+  P13: [measureRoutes, measureRouteChanges],
 } satisfies Record<string, ((bench: Bench) => Promise<Table[]>)[]>
 
 const kinds = [

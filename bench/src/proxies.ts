@@ -121,6 +121,18 @@ export function startOrreryEdge(flags: readonly string[] = []): Promise<ProxyPee
   return startRouted(orrery.name, [...edgeArgs, '--workers', '1'], { flags })
 }
 
+/**
+ * An edge that follows a hub, with its own page for what it does not find.
+ * @param flags - further ones of `orrery edge`.
+ */
+export function startFollowingEdge(
+  hubUrl: string,
+  flags: readonly string[] = [],
+): Promise<ProxyPeer> {
+  const following = ['--hub-url', hubUrl, '--error-path', root]
+  return startRouted(orrery.name, edgeArgs, { flags: [...following, ...flags], place: 'anywhere' })
+}
+
 interface RoutedOptions {
   readonly flags?: readonly string[]
   readonly place?: Place

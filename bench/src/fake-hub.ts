@@ -1,0 +1,52 @@
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { edgePaths, formatEdgeMessage } from '../../packages/hub/src/proxy/edge-protocol.ts'
+
+/** The hub's side of what edges follow, without a hub. */
+export interface FakeHub {
+  readonly url: string
+  /** Tells of a route. */
+  set(routespec: string): void
+  stop(): Promise<void>
+}
+
+/** @param count - routes that it has from the start: `/user/hub-0/` and so on. */
+export async function startFakeHub(target: string, count: number): Promise<FakeHub> {
+  const streams = new Set<ServerResponse>()
+  const snapshot = formatEdgeMessage({
+    type: 'snapshot',
+    epoch: 'bench',
+    seq: 1,
+    routes: Array.from({ length: count }, (_, i) => ({
+      routespec: `/user/hub-${i}/`,
+      target,
+      data: { user: `hub-${i}`, server_name: '' },
+    })),
+  })
+  let seq = 1
+  const server = createServer((req, res) => {
+    req.resume()
+    if (req.method !== 'GET') return void res.writeHead(204).end()
+    if (req.url?.includes(edgePaths.routes) !== true) return void res.writeHead(404).end()
+    streams.add(res)
+    res.on('close', () => streams.delete(res))
+    res.write(snapshot)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hub/`,
+    set(routespec) {
+      seq += 1
+      const line = formatEdgeMessage({ type: 'set', seq, routespec, target, data: {} })
+      for (const stream of streams) stream.write(line)
+    },
+    async stop() {
+      const closed = once(server, 'close')
+      server.close()
+      server.closeAllConnections()
+      await closed
+    },
+  }
+}

@@ -1,0 +1,162 @@
+import { once } from 'node:events'
+import { request } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { startBackend } from '../backends.ts'
+import type { Bench } from '../bench.ts'
+import { type FakeHub, startFakeHub } from '../fake-hub.ts'
+import type { LoadResult } from '../load-plan.ts'
+import * as proxies from '../proxies.ts'
+import { addRoute, token } from '../route-api.ts'
+import { type Goal, type Samples, type Table, atMost, cell, pick } from '../table.ts'
+import { plan } from './proxy-requests.ts'
+import { addRoutes } from './routes.ts'
+
+const routes = 100_000
+/** Changes whose way is timed, in each round. */
+const changes = 200
+/** The kernel spreads them over the workers. */
+const connections = 8
+const ratePerSecond = 1000
+const listings = 5
+const added = 20_000
+const patienceMs = 30_000
+
+interface ChangesSample {
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly quiet: LoadResult
+  readonly listing: LoadResult
+  readonly adding: LoadResult
+}
+
+const kinds = [
+  { name: proxies.orrery.name, flags: ['--workers', '1'] },
+  { name: proxies.orreryOfAllCores.name, flags: [] },
+]
+
+/**
+ * An edge that follows a hub with many routes: from the hub's line to the change in force for all
+ * connections, and what requests notice of listings and of changes.
+ */
+export async function measureRouteChanges(bench: Bench): Promise<Table[]> {
+  const samples = new Map<string, ChangesSample[]>()
+  for (let round = 0; round < bench.rounds; round += 1) {
+    for (const { name, flags } of kinds) {
+      samples.set(name, [...(samples.get(name) ?? []), await measure(bench, flags)])
+    }
+  }
+  return [table(samples)]
+}
+
+async function measure(bench: Bench, flags: readonly string[]): Promise<ChangesSample> {
+  const backend = await startBackend()
+  const hub = await startFakeHub(backend.url, routes)
+  try {
+    const peer = await proxies.startFollowingEdge(hub.url, flags)
+    try {
+      await addRoute(peer, '/user/ada', backend.url)
+      await untilFound(peer.port, `/user/hub-${routes - 1}/`)
+      const run = (): Promise<LoadResult> => bench.client.run(plan(bench, peer, ratePerSecond))
+      const quiet = await run()
+      const timesMs = await timeChanges(peer.port, hub)
+      const [listing] = await Promise.all([run(), listSeveral(peer)])
+      const range = { from: 0, to: added }
+      const [adding] = await Promise.all([run(), addRoutes(peer, backend, range)])
+      return { ...percentiles(timesMs), quiet, listing, adding }
+    } finally {
+      await peer.stop()
+    }
+  } finally {
+    await hub.stop()
+    await backend.stop()
+  }
+}
+
+/** From the moment at which the hub writes a line to the answer of the last connection by it. */
+async function timeChanges(port: number, hub: FakeHub): Promise<number[]> {
+  const sockets = await Promise.all(Array.from({ length: connections }, () => open(port)))
+  const timesMs: number[] = []
+  for (let i = 0; i < changes; i += 1) {
+    const beganAt = performance.now()
+    hub.set(`/live/${i}/`)
+    await Promise.all(sockets.map((socket) => untilServed(socket, `/live/${i}/x`)))
+    timesMs.push(performance.now() - beganAt)
+    await delay(2)
+  }
+  for (const socket of sockets) socket.destroy()
+  return timesMs
+}
+
+async function open(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1').setNoDelay(true).setEncoding('latin1')
+  await once(socket, 'connect')
+  return socket
+}
+
+async function untilServed(socket: Socket, path: string): Promise<void> {
+  const giveUpAt = performance.now() + patienceMs
+  while (performance.now() < giveUpAt) {
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: hub.example.org\r\n\r\n`)
+    const [text] = (await once(socket, 'data')) as [string]
+    if (text.startsWith('HTTP/1.1 200')) return
+  }
+  throw new Error(`a route of the hub was not in force after ${patienceMs} ms`)
+}
+
+async function untilFound(port: number, path: string): Promise<void> {
+  const socket = await open(port)
+  await untilServed(socket, path)
+  socket.destroy()
+}
+
+async function listSeveral(peer: proxies.ProxyPeer): Promise<void> {
+  for (let i = 0; i < listings; i += 1) {
+    const headers = { Authorization: `token ${token}` }
+    const at = { host: '127.0.0.1', port: peer.apiPort, path: '/api/routes', headers }
+    await new Promise<void>((resolve, reject) => {
+      request(at, (answer) => void answer.resume().once('end', resolve).once('error', reject))
+        .once('error', reject)
+        .end()
+    })
+  }
+}
+
+function percentiles(timesMs: readonly number[]): { p50Ms: number; p99Ms: number } {
+  const sorted = timesMs.toSorted((a, b) => a - b)
+  const at = (share: number): number => sorted[Math.floor(sorted.length * share)] ?? Number.NaN
+  return { p50Ms: at(0.5), p99Ms: at(0.99) }
+}
+
+function table(samples: Samples<ChangesSample>): Table {
+  const columns: [title: string, of: (sample: ChangesSample) => number][] = [
+    ['in force p50 ms', (one) => one.p50Ms],
+    ['in force p99 ms', (one) => one.p99Ms],
+    ['quiet: p99 ms', (one) => one.quiet.p99Ms],
+    ['listing: p99 ms', (one) => one.listing.p99Ms],
+    ['longest', (one) => one.listing.maxMs],
+    ['adding: p99 ms', (one) => one.adding.p99Ms],
+    ['longest', (one) => one.adding.maxMs],
+  ]
+  return {
+    title:
+      `P13 with ${routes} routes of a hub: from its line to the change in force on ${connections} connections, ` +
+      `${changes} of them; requests at ${ratePerSecond}/s by themselves, during listings and while ${added} routes are added`,
+    columns: ['proxy', ...columns.map(([title]) => title)],
+    rows: [...samples.keys()].map((name) => ({
+      name,
+      cells: columns.map(([, of]) => cell(pick(samples, name, of), 2)),
+    })),
+    goals: goals(samples),
+  }
+}
+
+function goals(samples: Samples<ChangesSample>): Goal[] {
+  return [...samples.keys()].flatMap((name) =>
+    atMost(
+      `${name}: a change of the hub is in force within 1 ms (p50)`,
+      pick(samples, name, (one) => one.p50Ms),
+      { most: 1, digits: 2 },
+    ),
+  )
+}
