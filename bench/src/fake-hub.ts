@@ -6,7 +6,7 @@ import { edgePaths, formatEdgeMessage } from '../../packages/hub/src/proxy/edge-
 /** The hub's side of what edges follow, without a hub. */
 export interface FakeHub {
   readonly url: string
-  /** Tells of a route. */
+  /** Tells of a route to itself, where every request is answered with 204. */
   set(routespec: string): void
   stop(): Promise<void>
 }
@@ -28,18 +28,19 @@ export async function startFakeHub(target: string, count: number): Promise<FakeH
   const server = createServer((req, res) => {
     req.resume()
     if (req.method !== 'GET') return void res.writeHead(204).end()
-    if (req.url?.includes(edgePaths.routes) !== true) return void res.writeHead(404).end()
+    if (req.url?.includes(edgePaths.routes) !== true) return void res.writeHead(204).end()
     streams.add(res)
     res.on('close', () => streams.delete(res))
     res.write(snapshot)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
+  const own = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hub/`,
+    url: `${own}/hub/`,
     set(routespec) {
       seq += 1
-      const line = formatEdgeMessage({ type: 'set', seq, routespec, target, data: {} })
+      const line = formatEdgeMessage({ type: 'set', seq, routespec, target: own, data: {} })
       for (const stream of streams) stream.write(line)
     },
     async stop() {
