@@ -1,10 +1,12 @@
 import { createInterface } from 'node:readline/promises'
 import { existsSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { Logger } from 'pino'
 import { type Arguments, helpText, parseArguments, UsageError } from './cli/arguments.ts'
 import { CommandFailed } from './cli/command-failed.ts'
 import { loadCookieSecret } from './config/cookie-secret.ts'
 import { type LoadedConfig, loadConfig } from './config/load.ts'
+import type { Config } from './config/options/classes.ts'
 import { formatConfig, formatConfigJson, formatDefaults } from './config/print.ts'
 import { ConfigError, messageOf } from './domain/errors.ts'
 import type { WorkContext } from './lifecycle/work-context.ts'
@@ -87,14 +89,11 @@ async function start(
     process.stdout.write(formatConfig(entries, files))
     return
   }
+  if (config.JupyterHub.generateCerts) return generateCerts(config, cwd)
   openDataFolder(config.Orrery.dataDir)
   const { startProgram } = await import('./composition/start.ts')
-  const { createLogger } = await import('./observability/logger.ts')
   const { cookieSecret, cookieSecretFile } = config.JupyterHub
-  const logger = createLogger({
-    level: config.Application.logLevel,
-    json: process.env['ORRERY_LOG_FORMAT'] === 'json',
-  })
+  const logger = await openLogger(config)
   // The API listens a moment before the start is complete; a request to end then waits for that.
   const asked = Promise.withResolvers<ShutdownRequest>()
   const running = await startProgram({
@@ -130,6 +129,19 @@ async function start(
   // The launcher of a machine with an older Node is our parent, and ends with us and we with it.
   process.on('disconnect', () => end('disconnect'))
   void asked.promise.then((request) => end('request', request))
+}
+
+async function openLogger(config: Config): Promise<Logger> {
+  const { createLogger } = await import('./observability/logger.ts')
+  return createLogger({
+    level: config.Application.logLevel,
+    json: process.env['ORRERY_LOG_FORMAT'] === 'json',
+  })
+}
+
+async function generateCerts(config: Config, cwd: string): Promise<void> {
+  const { generateCertificates } = await import('./composition/internal-tls.ts')
+  await generateCertificates({ config, cwd, logger: await openLogger(config) })
 }
 
 async function load(parsed: Arguments, cwd: string): Promise<LoadedConfig> {

@@ -61,6 +61,7 @@ const switches: Readonly<Record<string, readonly [string, string, string]>> = {
   debug: ['Application', 'log_level', '10'],
   'no-db': ['JupyterHub', 'db_url', 'sqlite:///:memory:'],
   'upgrade-db': ['JupyterHub', 'upgrade_db', 'true'],
+  'generate-certs': ['JupyterHub', 'generate_certs', 'true'],
 }
 
 const ignoredSwitches = ['no-ssl']
@@ -265,6 +266,7 @@ ${options.join('\n')}
   --debug               log more
   --no-db               keep everything in memory
   --upgrade-db          upgrade an older database at start
+  --generate-certs      make the certificates of JupyterHub.internal_ssl and exit
   --generate-config     write a commented configuration file; -y overwrites
   --show-config         print the effective configuration with the origin of each value
   --show-config-json    the same as JSON

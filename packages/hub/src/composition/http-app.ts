@@ -1,9 +1,15 @@
 import type { Server } from 'node:http'
-import Fastify, { type FastifyHttpOptions, type FastifyInstance } from 'fastify'
+import { type Server as TlsServer } from 'node:https'
+import Fastify, {
+  type FastifyHttpOptions,
+  type FastifyHttpsOptions,
+  type FastifyInstance,
+} from 'fastify'
 import type { Logger } from 'pino'
 import { sendApiError } from '../api/errors.ts'
 import { setApiHeaders } from '../api/headers.ts'
 import { HubError } from '../domain/errors.ts'
+import type { InternalTls } from '../internal-tls/internal-tls.ts'
 import { registerAccessLog } from '../observability/access-log.ts'
 import { answerMalformed, escapeStrayPercents } from '../web/malformed-requests.ts'
 
@@ -13,6 +19,7 @@ const maxBodyBytes = 1_048_576
 /** Longer than the edge keeps idle connections, so that it is the edge that closes them. */
 const keepAliveTimeoutMs = 75_000
 const requestTimeoutMs = 60_000
+const handshakeTimeoutMs = 10_000
 const maxNameInPath = 1_024
 
 export interface HttpSettings {
@@ -44,9 +51,34 @@ export function httpOptions(settings: HttpSettings): FastifyHttpOptions<Server> 
   }
 }
 
-/** The hub's HTTP application, without routes. */
-export function createHttpApp(logger: Logger, settings: HttpSettings): FastifyInstance {
-  const app = Fastify(httpOptions(settings))
+/**
+ * The hub's HTTP application, without routes.
+ * @param tls - whoever connects shows a certificate of the deployment.
+ */
+export function createHttpApp(
+  logger: Logger,
+  settings: HttpSettings,
+  tls?: InternalTls,
+): FastifyInstance {
+  const app = tls === undefined ? Fastify(httpOptions(settings)) : createTlsApp(settings, tls)
   registerAccessLog(app, logger)
+  return app
+}
+
+function createTlsApp(settings: HttpSettings, tls: InternalTls): FastifyInstance {
+  const { http, ...rest } = httpOptions(settings)
+  const options = {
+    ...rest,
+    https: {
+      ...http,
+      ...tls.certificates.hubMaterial(),
+      requestCert: true,
+      rejectUnauthorized: true,
+      handshakeTimeout: handshakeTimeoutMs,
+    },
+  }
+  // The options name the kind of server, though none of them depends on it.
+  const app = Fastify(options as unknown as FastifyHttpsOptions<TlsServer>)
+  tls.onRenewed((material) => app.server.setSecureContext(material))
   return app
 }

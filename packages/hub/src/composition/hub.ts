@@ -17,6 +17,7 @@ import { ConfigError, messageOf } from '../domain/errors.ts'
 import { createLifecycle, type RunningLifecycle } from '../lifecycle/create-lifecycle.ts'
 import { startHousekeeping } from '../lifecycle/housekeeping.ts'
 import type { WorkContext } from '../lifecycle/work-context.ts'
+import type { InternalTls } from '../internal-tls/internal-tls.ts'
 import { Metrics } from '../observability/metrics.ts'
 import { registerRequestMetrics } from '../observability/request-metrics.ts'
 import { registerOAuth } from '../oauth/routes.ts'
@@ -42,7 +43,9 @@ import type { WebDeps } from '../web/web-deps.ts'
 import { createAuthenticator, loadManagedRoles } from './authenticators.ts'
 import { authStatesOf } from './auth-states.ts'
 import { createHttpApp } from './http-app.ts'
+import { serverTls } from './internal-tls.ts'
 import { extraRoutes, hubRoutespec } from './public-address.ts'
+import { proxyApiUrl } from './proxies.ts'
 import {
   apiSettings,
   hubConnectUrl,
@@ -72,6 +75,8 @@ export interface HubInput {
   readonly dataFolder: Pick<DataFolder, 'folder'>
   readonly env: NodeJS.ProcessEnv
   readonly logger: Logger
+  /** Hub, proxy and servers speak HTTPS with each other. */
+  readonly tls: InternalTls | undefined
   readonly passed?: WorkContext['passed']
   /** Begins to end the program, for whoever asks the API to. */
   readonly shutDown: (request: ShutdownRequest) => void
@@ -96,7 +101,7 @@ const now = () => new Date()
 
 /** Wires the parts of a hub together, brings the database up to the configuration, and listens. */
 export async function startHub(input: HubInput): Promise<Hub> {
-  const { config, store, logger } = input
+  const { config, store, logger, tls } = input
   const settingsInput: SettingsInput = { ...input, now }
   const authStates = authStatesOf(config, { store, logger })
   const rules = createScopeRules(readCustomScopes(config))
@@ -148,6 +153,7 @@ export async function startHub(input: HubInput): Promise<Hub> {
       edges: edgeHub,
       logger,
       observe,
+      ...(tls !== undefined && { tls: serverTls(config, tls) }),
       ...(input.passed !== undefined && { passed: input.passed }),
     },
     // SQLite serves one hub, which holds the data folder: leases of others are leftovers.
@@ -167,17 +173,21 @@ export async function startHub(input: HubInput): Promise<Hub> {
     },
     now,
   }
-  const app = createHttpApp(logger, {
-    hubPrefix: hubPrefixOf(config),
-    headers: config.JupyterHub.webSettings.headers ?? {},
-  })
+  const app = createHttpApp(
+    logger,
+    {
+      hubPrefix: hubPrefixOf(config),
+      headers: config.JupyterHub.webSettings.headers ?? {},
+    },
+    tls,
+  )
   registerRequestMetrics(app, metrics, hubPrefixOf(config))
   app.addHook('onResponse', async (request) => {
     const principal = request.identity?.principal
     if (principal !== undefined) activity.record(principal)
   })
   const proxySecret = createProxySecret(input.proxyAuthToken)
-  const { apiUrl } = config.ConfigurableHTTPProxy
+  const apiUrl = proxyApiUrl(config)
   const proxy = new HubProxyControl({
     store,
     edgeHub,
@@ -186,6 +196,7 @@ export async function startHub(input: HubInput): Promise<Hub> {
     routes,
     place: lifecycleOptions,
     address: { apiUrl, authToken: input.proxyAuthToken },
+    ...(tls !== undefined && { tls: tls.certificates.hubMaterial() }),
   })
   const api = apiSettings(settingsInput)
   await registerApi(app, {
@@ -244,6 +255,7 @@ export async function startHub(input: HubInput): Promise<Hub> {
     store,
     settings: serviceSettings(settingsInput),
     dataDir: input.dataFolder.folder('services'),
+    ...(tls !== undefined && { tls: serverTls(config, tls) }),
     logger,
     now,
     ...(input.passed !== undefined && { passed: input.passed }),

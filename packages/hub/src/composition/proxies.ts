@@ -5,6 +5,8 @@ import { recordEdgeActivity } from '../api/edge/activity.ts'
 import type { EdgeHub } from '../api/edge/edge-hub.ts'
 import type { Config } from '../config/options/classes.ts'
 import { ConfigError } from '../domain/errors.ts'
+import type { ComponentFiles } from '../internal-tls/internal-certificates.ts'
+import type { InternalTls } from '../internal-tls/internal-tls.ts'
 import { createRestClient } from '../proxy/adapters/configurable-http-proxy/rest-client.ts'
 import { ProxyError } from '../proxy/adapters/proxy-adapter.ts'
 import { type ProxyProcess, startProxyProcess } from '../proxy/adapters/proxy-process.ts'
@@ -24,6 +26,7 @@ export interface ProxyInput {
 /** What a proxy that the hub starts is given besides. */
 export interface StartedProxyInput extends ProxyInput {
   readonly certificate: PublicCertificate | undefined
+  readonly tls: InternalTls | undefined
 }
 
 /** Whether the hub drives configurable-http-proxy by its REST API, instead of edges that follow. */
@@ -56,7 +59,7 @@ export function startProxy(
 
 function startProcess(
   dataFolder: DataFolder,
-  input: ProxyInput & {
+  input: StartedProxyInput & {
     name: 'edge' | 'proxy'
     command: readonly string[]
     args: readonly string[]
@@ -69,7 +72,11 @@ function startProcess(
   return startProxyProcess({
     name,
     command,
-    args: [...args, ...(config.JupyterHub.subdomainHost === '' ? [] : ['--host-routing'])],
+    args: [
+      ...args,
+      ...sideSwitches(input.tls),
+      ...(config.JupyterHub.subdomainHost === '' ? [] : ['--host-routing']),
+    ],
     authToken: input.proxyAuthToken,
     healthUrl: new URL(
       `${publicScheme(config)}://${bracketed(reachable(ip))}:${port}/_chp_healthz`,
@@ -83,20 +90,24 @@ function startProcess(
 }
 
 /** Source: contract proxy §9.2. */
-function proxyFlags({ config, certificate }: StartedProxyInput): Record<string, string> {
+function proxyFlags({ config, certificate, tls }: StartedProxyInput): Record<string, string> {
   const { ip, port } = config.JupyterHub
-  const { apiUrl, logLevel } = config.ConfigurableHTTPProxy
-  const api = new URL(apiUrl)
+  const { logLevel } = config.ConfigurableHTTPProxy
+  const api = new URL(proxyApiUrl(config))
   return {
     ...(ip !== '' && { ip }),
     port: String(port),
     'api-ip': api.hostname.replace(/^\[|\]$/g, ''),
-    'api-port': api.port || '80',
+    'api-port': api.port || (api.protocol === 'https:' ? '443' : '80'),
     'error-target': `${hubConnectUrl(config)}error`,
     'log-level': logLevel,
     ...(certificate !== undefined && {
       'ssl-key': certificate.keyPath,
       'ssl-cert': certificate.certPath,
+    }),
+    ...(tls !== undefined && {
+      ...sideFlags('api-ssl', tls.certificates.filesOf('proxy-api')),
+      ...sideFlags('client-ssl', tls.certificates.filesOf('proxy-client')),
     }),
   }
 }
@@ -113,6 +124,27 @@ function edgeFlags(input: StartedProxyInput, dataFolder: DataFolder): Record<str
   }
 }
 
+/** Source: contract proxy §9.2. */
+function sideFlags(side: string, files: ComponentFiles): Record<string, string> {
+  return {
+    [`${side}-key`]: files.keyPath,
+    [`${side}-cert`]: files.certPath,
+    [`${side}-ca`]: files.caPath,
+  }
+}
+
+/** Both sides show certificates, and none connects without. */
+function sideSwitches(tls: InternalTls | undefined): string[] {
+  const sides = tls === undefined ? [] : ['api-ssl', 'client-ssl']
+  return sides.flatMap((side) => [`--${side}-request-cert`, `--${side}-reject-unauthorized`])
+}
+
+/** Where the proxy's API is: by HTTPS with internal TLS, whatever scheme is configured. */
+export function proxyApiUrl(config: Config): string {
+  const { apiUrl } = config.ConfigurableHTTPProxy
+  return config.JupyterHub.internalSsl ? apiUrl.replace(/^http:/, 'https:') : apiUrl
+}
+
 function toArgs(flags: Readonly<Record<string, string>>): string[] {
   return Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value])
 }
@@ -126,11 +158,19 @@ function edgePidPath(dataFolder: DataFolder): string {
  * @throws ConfigError when the proxy cannot be reached or refuses the token
  */
 export async function driveProxy(
-  input: ProxyInput & { readonly edgeHub: EdgeHub; readonly store: Store },
+  input: ProxyInput & {
+    readonly edgeHub: EdgeHub
+    readonly store: Store
+    readonly tls: InternalTls | undefined
+  },
 ): Promise<RouteDriver> {
-  const { config, proxyAuthToken, logger, edgeHub, store } = input
-  const { apiUrl, checkRunningIntervalMs } = config.ConfigurableHTTPProxy
-  const adapter = createRestClient({ apiUrl, authToken: proxyAuthToken })
+  const { config, proxyAuthToken, logger, edgeHub, store, tls } = input
+  const { checkRunningIntervalMs } = config.ConfigurableHTTPProxy
+  const adapter = createRestClient({
+    apiUrl: proxyApiUrl(config),
+    authToken: proxyAuthToken,
+    ...(tls !== undefined && { tls: tls.certificates.hubMaterial() }),
+  })
   // The root cannot be asked for alone.
   const canary = hubRoutespec(config) === '/' ? hubPrefixOf(config) : hubRoutespec(config)
   try {

@@ -4,6 +4,7 @@ import type { ProxyChange, ProxyControl } from '../api/proxy/control.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { HubError } from '../domain/errors.ts'
 import type { Place } from '../domain/urls.ts'
+import type { ServerCertificate } from '../plugin-api/spawner.ts'
 import { createRestClient } from '../proxy/adapters/configurable-http-proxy/rest-client.ts'
 import { ProxyError } from '../proxy/adapters/proxy-adapter.ts'
 import type { RouteDriver } from '../proxy/adapters/route-driver.ts'
@@ -25,6 +26,8 @@ export interface ProxyControlParts {
   readonly observe?: Metrics['observe']
   /** How a driven proxy is reached, until told otherwise. */
   readonly address: { readonly apiUrl: string; readonly authToken: string }
+  /** For an address by HTTPS. */
+  readonly tls?: ServerCertificate
 }
 
 /** What the API may ask of the proxy: edges that follow, or a proxy that the hub drives. */
@@ -75,6 +78,12 @@ export class HubProxyControl implements ProxyControl {
       return
     }
     this.#address = { apiUrl, authToken }
-    await this.#driver.replaceAdapter(createRestClient({ apiUrl, authToken }))
+    await this.#driver.replaceAdapter(
+      createRestClient({
+        apiUrl,
+        authToken,
+        ...(this.#parts.tls !== undefined && { tls: this.#parts.tls }),
+      }),
+    )
   }
 }

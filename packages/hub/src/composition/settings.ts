@@ -38,13 +38,13 @@ export function hubPrefixOf(config: Config): string {
   return `${config.JupyterHub.baseUrl}hub/`
 }
 
-/** Where servers and the edge reach the hub: `http://host:port/hub/`. */
+/** Where servers and the edge reach the hub: `http://host:port/hub/`, `https` with internal TLS. */
 export function hubConnectUrl(config: Config): string {
-  const { hubConnectUrl: configured, hubConnectIp, hubIp, hubPort } = config.JupyterHub
+  const { hubConnectUrl: configured, hubConnectIp, hubIp, hubPort, internalSsl } = config.JupyterHub
   const prefix = hubPrefixOf(config)
   if (configured !== '') return new URL(prefix, configured).href
   const host = hubConnectIp === '' ? reachable(hubIp) : hubConnectIp
-  return `http://${bracketed(host)}:${hubPort}${prefix}`
+  return `${internalSsl ? 'https' : 'http'}://${bracketed(host)}:${hubPort}${prefix}`
 }
 
 /** An address to connect to, for one to listen on. */

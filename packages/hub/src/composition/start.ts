@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { ShutdownRequest } from '../api/hub/shutdown.ts'
 import type { Config } from '../config/options/classes.ts'
+import type { InternalTls } from '../internal-tls/internal-tls.ts'
 import type { WorkContext } from '../lifecycle/work-context.ts'
 import type { ProxyProcess } from '../proxy/adapters/proxy-process.ts'
 import type { RouteDriver } from '../proxy/adapters/route-driver.ts'
@@ -12,6 +13,7 @@ import { openStore } from '../storage/open.ts'
 import { orreryVersion } from '../util/version.ts'
 import { requireUsableKeys } from './auth-states.ts'
 import { type Hub, startHub, writePidFile } from './hub.ts'
+import { openConfiguredTls } from './internal-tls.ts'
 import { driveProxy, drivesProxy, startProxy } from './proxies.ts'
 import { publicUrlOf } from './public-address.ts'
 import { type PublicCertificate, publicCertificate, publicScheme } from './public-tls.ts'
@@ -47,9 +49,12 @@ export async function startProgram(input: StartInput): Promise<RunningProgram> {
   requireUsableKeys(config)
   const certificate = startsProxy(input) ? publicCertificate(input) : undefined
   const dataFolder = lockDataFolder(config.Orrery.dataDir)
+  let tls: InternalTls | undefined
   try {
-    return await startIn(dataFolder, input, certificate)
+    tls = await openConfiguredTls(input)
+    return await startIn(dataFolder, { ...input, tls, certificate })
   } catch (error) {
+    await tls?.close()
     dataFolder.release()
     throw error
   }
@@ -61,10 +66,12 @@ function startsProxy({ withEdge, config }: StartInput): boolean {
 
 async function startIn(
   dataFolder: DataFolder,
-  input: StartInput,
-  certificate: PublicCertificate | undefined,
+  input: StartInput & {
+    readonly tls: InternalTls | undefined
+    readonly certificate: PublicCertificate | undefined
+  },
 ): Promise<RunningProgram> {
-  const { config, logger } = input
+  const { config, logger, tls, certificate } = input
   const { dbUrl, upgradeDb, pidFile, cleanupServers, cleanupProxy } = config.JupyterHub
   const removePidFile = writePidFile(pidFile)
   const store = await openStore({ url: dbUrl, directory: input.cwd, upgrade: upgradeDb })
@@ -74,7 +81,7 @@ async function startIn(
   const proxyInput = { config, proxyAuthToken, logger }
   // Side by side: the edge waits for its hub by itself, and a start takes half the time.
   const proxyStarting = startsProxy(input)
-    ? startProxy(dataFolder, { ...proxyInput, certificate })
+    ? startProxy(dataFolder, { ...proxyInput, certificate, tls })
     : undefined
   proxyStarting?.catch(() => undefined) // awaited below, after the hub
   let hub: Hub | undefined
@@ -86,7 +93,7 @@ async function startIn(
     hub = await startHub({ ...input, shutDown, withEdge, store, proxyAuthToken, dataFolder })
     proxy = await proxyStarting
     if (isDriven) {
-      driver = await driveProxy({ ...proxyInput, edgeHub: hub.edgeHub, store })
+      driver = await driveProxy({ ...proxyInput, edgeHub: hub.edgeHub, store, tls })
       hub.proxy.attach(driver)
     }
   } catch (error) {
@@ -111,6 +118,7 @@ async function startIn(
       if (stopsProxy) await started.proxy?.stop()
       else started.proxy?.release()
       await started.hub.close()
+      await tls?.close()
       await store.close()
       removePidFile()
       dataFolder.release()

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { request } from 'undici'
+import { type Dispatcher, request } from 'undici'
 
 /** Longest pause between two questions. Source: contract single-user-and-services §3.1, step 10. */
 const maxPauseMs = 5_000
@@ -15,20 +15,30 @@ export interface Readiness {
 /**
  * Resolves once the server answers `GET <url>` with any status below 500; redirects are not
  * followed. Rejects when `signal` aborts, with the signal's reason.
+ * @param dispatcher - connects to servers that ask for a certificate.
  */
-export async function untilResponding(url: URL, signal: AbortSignal): Promise<Readiness> {
+export async function untilResponding(
+  url: URL,
+  signal: AbortSignal,
+  dispatcher?: Dispatcher,
+): Promise<Readiness> {
   for (let limitMs = firstPauseMs; ; limitMs = Math.min(limitMs * 2, maxPauseMs)) {
     signal.throwIfAborted()
-    const readiness = await ask(url, signal)
+    const readiness = await ask(url, signal, dispatcher)
     if (readiness !== undefined) return readiness
     await delay(limitMs / 2 + (Math.random() * limitMs) / 2, undefined, { signal })
   }
 }
 
-async function ask(url: URL, signal: AbortSignal): Promise<Readiness | undefined> {
+async function ask(
+  url: URL,
+  signal: AbortSignal,
+  dispatcher: Dispatcher | undefined,
+): Promise<Readiness | undefined> {
   try {
     const answer = await request(url, {
       signal,
+      ...(dispatcher !== undefined && { dispatcher }),
       headersTimeout: answerTimeoutMs,
       bodyTimeout: answerTimeoutMs,
       headers: { connection: 'close' },

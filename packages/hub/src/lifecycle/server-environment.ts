@@ -1,6 +1,6 @@
 import type { Server } from '../domain/records.ts'
 import { escapePathSegment, serverPath, serverUrl } from '../domain/urls.ts'
-import type { BindAddress } from '../plugin-api/spawner.ts'
+import type { BindAddress, CertificatePaths } from '../plugin-api/spawner.ts'
 import type { LifecycleSettings } from './settings.ts'
 
 export interface EnvironmentInput {
@@ -8,6 +8,8 @@ export interface EnvironmentInput {
   readonly apiToken: string
   readonly clientId: string
   readonly bind: BindAddress
+  /** The server speaks HTTPS with it. */
+  readonly certificate?: CertificatePaths | undefined
   readonly settings: LifecycleSettings
 }
 
@@ -16,7 +18,7 @@ export interface EnvironmentInput {
  * Source: contract single-user-and-services §2; later entries win, configured ones last.
  */
 export function serverEnvironment(input: EnvironmentInput): Record<string, string> {
-  const { server, apiToken, clientId, bind, settings } = input
+  const { server, apiToken, clientId, bind, certificate, settings } = input
   const prefix = serverPath(settings.baseUrl, server.username, server.name)
   const url = serverUrl(settings, server.username, server.name)
   const fullName = `${server.username}/${server.name}`
@@ -45,9 +47,10 @@ export function serverEnvironment(input: EnvironmentInput): Record<string, strin
     JUPYTERHUB_ACTIVITY_URL: `${settings.hubApiUrl}/users/${escapePathSegment(server.username)}/activity`,
     JUPYTERHUB_BASE_URL: settings.baseUrl,
     JUPYTERHUB_SERVICE_PREFIX: prefix,
-    JUPYTERHUB_SERVICE_URL: `http://${hostPart(bind.ip)}:${bind.port}${prefix}`,
+    JUPYTERHUB_SERVICE_URL: `${certificate === undefined ? 'http' : 'https'}://${hostPart(bind.ip)}:${bind.port}${prefix}`,
     JUPYTERHUB_PUBLIC_URL: publicServerUrl(url, publicOrigin),
     JUPYTERHUB_PUBLIC_HUB_URL: publicOrigin === '' ? '' : `${publicOrigin}${settings.baseUrl}hub/`,
+    ...certificateVariables(certificate),
     ...limitVariables(settings),
     ...(settings.notebookDir !== '' && {
       JUPYTERHUB_ROOT_DIR: fillTemplate(settings.notebookDir, server.username, prefix),
@@ -58,6 +61,16 @@ export function serverEnvironment(input: EnvironmentInput): Record<string, strin
     ...(settings.debug && { JUPYTERHUB_DEBUG: '1' }),
     ...(settings.disableUserConfig && { JUPYTERHUB_DISABLE_USER_CONFIG: '1' }),
     ...settings.environment,
+  }
+}
+
+/** Source: JupyterHub 6.1 spawner.py, `get_env`. */
+export function certificateVariables(paths: CertificatePaths | undefined): Record<string, string> {
+  if (paths === undefined) return {}
+  return {
+    JUPYTERHUB_SSL_KEYFILE: paths.keyPath,
+    JUPYTERHUB_SSL_CERTFILE: paths.certPath,
+    JUPYTERHUB_SSL_CLIENT_CA: paths.caPath,
   }
 }
 

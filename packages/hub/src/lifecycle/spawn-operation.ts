@@ -21,6 +21,7 @@ import { chooseClientId } from './server-client.ts'
 import { serverEnvironment } from './server-environment.ts'
 import { serverTokenScopes } from './server-scopes.ts'
 import { deriveServerToken } from './server-token.ts'
+import type { LifecycleSettings } from './settings.ts'
 import {
   HubEnding,
   LeaseLost,
@@ -219,7 +220,7 @@ async function untilAnswering(input: {
   const both = AbortSignal.any([signal, over.signal])
   try {
     return await Promise.race([
-      untilResponding(new URL(`${path}api`, started.target), both),
+      untilResponding(new URL(`${path}api`, started.target), both, context.tls?.dispatcher()),
       untilExited(spawner, started.state, both),
     ])
   } finally {
@@ -407,7 +408,7 @@ function spawnRequest(
   input: { server: Server; identity: ServerIdentity; progress: ProgressRecorder },
 ): SpawnRequest {
   const { server, identity, progress } = input
-  const { settings } = context
+  const { settings, tls } = context
   return {
     runId: server.runId ?? '',
     username: server.username,
@@ -416,7 +417,17 @@ function spawnRequest(
     bind: { ip: settings.bindIp, port: settings.bindPort },
     userOptions: server.userOptions ?? {},
     limits: settings.limits,
-    environment: (bind) => serverEnvironment({ server, ...identity, bind, settings }),
+    environment: (bind, certificate) =>
+      serverEnvironment({ server, ...identity, bind, certificate, settings }),
+    ...(tls !== undefined && {
+      issueCertificate: (names) =>
+        tls.issue(server.username, [...userNames(settings, server.username), ...names]),
+    }),
     report: (event) => progress.report(event),
   }
+}
+
+/** The user's own host, with subdomains. Source: JupyterHub 6.1 user.py, `trusted_alt_names`. */
+function userNames({ subdomains }: LifecycleSettings, username: string): string[] {
+  return subdomains === undefined ? [] : [`DNS:${subdomains.userHost(username)}`]
 }

@@ -1,5 +1,6 @@
 import type { Operation } from '../domain/records.ts'
-import type { Spawner } from '../plugin-api/spawner.ts'
+import type { Dispatcher } from 'undici'
+import type { ServerCertificate, Spawner } from '../plugin-api/spawner.ts'
 import type { OperationHold } from '../storage/operations.ts'
 import type { LifecycleObserver } from './observer.ts'
 import type { RequestContext } from './requests.ts'
@@ -31,6 +32,17 @@ export type WorkPoint =
   | 'service prepared'
   | 'service started'
 
+/** Internal TLS, as servers and services need it. */
+export interface ServerTls {
+  /**
+   * A new key and certificate of a server or service.
+   * @param names - `DNS:host` or `IP:address`, besides those that are configured.
+   */
+  issue(owner: string, names: readonly string[]): Promise<ServerCertificate>
+  /** Shows servers the hub's own certificate. */
+  dispatcher(): Dispatcher
+}
+
 /** What the work on operations is given. */
 export interface WorkContext extends RequestContext {
   /** The spawner that new servers are started with. */
@@ -39,6 +51,8 @@ export interface WorkContext extends RequestContext {
   readonly spawnerOf: (id: string) => Spawner
   readonly edges: Edges
   readonly logger: LifecycleLogger
+  /** Servers speak HTTPS. */
+  readonly tls?: ServerTls
   /** Told how long things took. */
   readonly observe?: LifecycleObserver
   /** Told of every point that is passed, for tests that crash there. */

@@ -22,6 +22,22 @@ export interface ServerLimits {
   readonly cpuGuaranteeCores?: number
 }
 
+/** Internal TLS: what a server proves itself with, in PEM. */
+export interface ServerCertificate {
+  /** Private key: for the server alone. */
+  readonly key: string
+  readonly cert: string
+  /** Authorities whose certificates the server accepts, as a server and as a client. */
+  readonly ca: string
+}
+
+/** Paths to a {@link ServerCertificate} where the server finds them; only it may read the key. */
+export interface CertificatePaths {
+  readonly keyPath: string
+  readonly certPath: string
+  readonly caPath: string
+}
+
 /** Everything a spawner is told of the server it is to run. The same after a take-over by another hub. */
 export interface SpawnRequest {
   /** Unique for this start; the same again when a hub takes the start over. 32 hex characters. */
@@ -36,14 +52,21 @@ export interface SpawnRequest {
   readonly userOptions: JsonObject
   readonly limits: ServerLimits
   /** The complete environment contract for a server that listens at `bind` (with its real port). */
-  environment(bind: BindAddress): Readonly<Record<string, string>>
+  environment(bind: BindAddress, certificate?: CertificatePaths): Readonly<Record<string, string>>
+  /**
+   * Present when servers speak HTTPS (`JupyterHub.internal_ssl`): makes a key and a certificate,
+   * other ones with each call. The spawner puts them where the server finds them, passes the paths
+   * to `environment`, and starts the server at an `https` target.
+   * @param names - further names that the server is reached by: `DNS:host` or `IP:address`.
+   */
+  issueCertificate?(names: readonly string[]): Promise<ServerCertificate>
   /** Adds a message to the progress page. Never throws, may be called at any time. */
   report(event: SpawnProgress): void
 }
 
 /** Result of a start: the address that the proxy and the hub reach the server at. */
 export interface Started<State> {
-  /** `http://host:port`, no path. */
+  /** `http://host:port`, no path; `https` when the server was given a certificate. */
   readonly target: URL
   readonly state: State
 }

@@ -106,7 +106,7 @@ async function reportAnswer(
   const target = new URL(servicePath(context.settings.baseUrl, name), url)
   const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
   try {
-    await untilResponding(target, limit)
+    await untilResponding(target, limit, context.tls?.dispatcher())
     context.logger.info({ service: name, url }, 'service answers')
   } catch {
     if (signal.aborted) return

@@ -1,5 +1,7 @@
 import { createHmac, hkdfSync } from 'node:crypto'
 import { oauthClientOf, servicePath, serviceUrl } from '../domain/service-definition.ts'
+import { certificateVariables } from '../lifecycle/server-environment.ts'
+import type { CertificatePaths } from '../plugin-api/spawner.ts'
 import type { ManagedService, ServiceSettings } from './settings.ts'
 
 /**
@@ -12,7 +14,7 @@ import type { ManagedService, ServiceSettings } from './settings.ts'
 export function serviceEnvironment(
   service: ManagedService,
   settings: ServiceSettings,
-  apiToken: string,
+  { apiToken, certificate }: { apiToken: string; certificate?: CertificatePaths | undefined },
 ): Record<string, string> {
   const { name, url, user, oauthClientId } = service
   const { baseUrl, hubApiUrl, publicUrl } = settings
@@ -38,6 +40,7 @@ export function serviceEnvironment(
     JUPYTERHUB_PUBLIC_HUB_URL: publicOrigin === '' ? '' : `${publicOrigin}${baseUrl}hub/`,
     // Nothing listens there: a service without URL gets it all the same.
     JUPYTERHUB_SERVICE_URL: 'http://127.0.0.1:0/',
+    ...certificateVariables(certificate),
     ...service.environment,
     JUPYTERHUB_SERVICE_NAME: name,
     ...(url !== '' && { JUPYTERHUB_SERVICE_URL: url, JUPYTERHUB_SERVICE_PREFIX: prefix }),
@@ -69,7 +72,7 @@ export function deriveServiceToken(secret: Buffer, runId: string): string {
  */
 export function fingerprintOf(service: ManagedService, settings: ServiceSettings): string {
   const { command, cwd, user, apiToken } = service
-  const environment = serviceEnvironment(service, settings, apiToken ?? '')
+  const environment = serviceEnvironment(service, settings, { apiToken: apiToken ?? '' })
   const sorted = Object.entries(environment).toSorted(([a], [b]) => (a < b ? -1 : 1))
   const text = JSON.stringify([command, cwd, user, sorted])
   return hmac(settings.cookieSecret, 'orrery service fingerprint', text)

@@ -16,7 +16,7 @@ const maxProbesAtOnce = 16
  * @returns the function that ends it
  */
 export function startHealthChecks(
-  context: Pick<ServiceContext, 'store' | 'settings' | 'logger'>,
+  context: Pick<ServiceContext, 'store' | 'settings' | 'logger' | 'tls'>,
 ): () => void {
   const { store, settings, logger } = context
   const ending = new AbortController()
@@ -41,7 +41,8 @@ export function startHealthChecks(
     const timeout = AbortSignal.timeout(configured?.timeoutMs ?? defaultTimeoutMs)
     const target = new URL(servicePath(settings.baseUrl, name), url)
     try {
-      await untilResponding(target, AbortSignal.any([timeout, ending.signal]))
+      const signal = AbortSignal.any([timeout, ending.signal])
+      await untilResponding(target, signal, context.tls?.dispatcher())
       return true
     } catch {
       return false

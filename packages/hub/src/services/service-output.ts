@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises'
 import { StringDecoder } from 'node:string_decoder'
 import { stripVTControlCharacters } from 'node:util'
 import { shorten } from '../domain/names.ts'
-import { hasErrno } from '../spawners/local-process/errno.ts'
+import { hasErrno } from '../util/errno.ts'
 
 const lookEveryMs = 250
 /** Read at one look; with the pause above, what one service may add to the hub's log per second. */

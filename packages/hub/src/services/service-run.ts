@@ -3,6 +3,7 @@ import { Check } from 'typebox/value'
 import { messageOf } from '../domain/errors.ts'
 import type { ServiceRun } from '../domain/records.ts'
 import { oauthClientOf } from '../domain/service-definition.ts'
+import type { ServerTls } from '../lifecycle/work-context.ts'
 import type { Spawner, SpawnRequest } from '../plugin-api/spawner.ts'
 import { loadBootId } from '../spawners/local-process/process-table.ts'
 import { type ProcessState, processStateSchema } from '../spawners/local-process/state.ts'
@@ -21,6 +22,8 @@ export interface ServiceContext {
   readonly processes: Spawner<ProcessState>
   readonly logger: ServiceLogger
   readonly now: () => Date
+  /** Services get certificates, to reach the hub and to be reached by HTTPS. */
+  readonly tls?: ServerTls
   /** Told of points after which something is committed or running, for tests that crash there. */
   readonly passed?: (point: 'service prepared' | 'service started', name: string) => void
 }
@@ -163,7 +166,7 @@ function spawnRequest(
   service: ManagedService,
   runId: string,
 ): SpawnRequest {
-  const { settings } = context
+  const { settings, tls } = context
   return {
     runId,
     username: service.name,
@@ -173,7 +176,14 @@ function spawnRequest(
     bind: { ip: '127.0.0.1', port: 1 },
     userOptions: {},
     limits: {},
-    environment: () => serviceEnvironment(service, settings, tokenOf(context, service, runId)),
+    environment: (_bind, certificate) =>
+      serviceEnvironment(service, settings, {
+        apiToken: tokenOf(context, service, runId),
+        certificate,
+      }),
+    ...(tls !== undefined && {
+      issueCertificate: (names) => tls.issue(service.name, [...names, ...hostIn(service.url)]),
+    }),
     report: () => undefined,
   }
 }
@@ -188,4 +198,9 @@ function readState(run: ServiceRun): ProcessState | undefined {
  */
 async function isHere(state: ProcessState): Promise<boolean> {
   return state.bootId === (await loadBootId())
+}
+
+/** Where it is reached, should that be by HTTPS. */
+function hostIn(url: string): string[] {
+  return URL.canParse(url) ? [new URL(url).hostname.replace(/^\[|\]$/g, '')] : []
 }

@@ -96,6 +96,7 @@ test.skipIf(!hasOpenssl())(
     expect(orrery.edgePid()).toBe(pid)
     await signIn(orrery)
   },
+  60_000,
 )
 
 test.skipIf(!hasOpenssl())('configurable-http-proxy is started with them', async () => {

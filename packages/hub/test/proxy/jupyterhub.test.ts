@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Agent, request } from 'undici'
 import { afterEach, expect, test, vi } from 'vitest'
 
 /** JupyterHub from PyPI, unmodified, with our edge as its `ConfigurableHTTPProxy.command`. */
@@ -49,17 +50,73 @@ test.skipIf(program === undefined)(
   120_000,
 )
 
-async function startJupyterHub(): Promise<{ readonly url: string; readonly apiUrl: string }> {
+test.skipIf(program === undefined)(
+  'with internal_ssl JupyterHub and the edge talk, and the edge reaches servers, by certificates only',
+  async () => {
+    const hub = await startJupyterHub({ internalSsl: true })
+    const files = (name: string): string => join(hub.folder, 'internal-ssl', name)
+    const connect = {
+      key: readFileSync(files('hub-internal/hub-internal.key')),
+      cert: readFileSync(files('hub-internal/hub-internal.crt')),
+      ca: readFileSync(files('hub-ca_trust.crt')),
+    }
+    const dispatcher = new Agent({ connect })
+    cleanups.push(() => dispatcher.destroy())
+    const headers = { authorization: 'token proxy-secret' }
+    const routes = async (): Promise<Record<string, { target: string }>> => {
+      const answer = await request(`${hub.apiUrl}/api/routes`, { dispatcher, headers })
+      return (await answer.body.json()) as Record<string, { target: string }>
+    }
+    const noCertificate = new Agent({ connect: { ca: connect.ca } })
+    cleanups.push(() => noCertificate.destroy())
+    await expect(
+      request(`${hub.apiUrl}/api/routes`, { dispatcher: noCertificate, headers }),
+    ).rejects.toThrow()
+    const api = (path: string, method = 'GET'): Promise<Response> =>
+      fetch(`${hub.url}/hub/api${path}`, { method, headers: { Authorization: `token ${token}` } })
+    expect((await api('/users/ada', 'POST')).status).toBe(201)
+    expect([201, 202]).toContain((await api('/users/ada/server', 'POST')).status)
+    const answers = async (): Promise<boolean> => {
+      const own = { headers: { Authorization: `token ${token}` } }
+      return (await fetch(`${hub.url}/user/ada/api/status`, own)).status === 200
+    }
+    await vi.waitUntil(answers, { timeout: 60_000, interval: 250 })
+    const { '/': root, '/user/ada': server } = await routes()
+    expect(root?.target).toMatch(/^https:/)
+    expect(server?.target).toMatch(/^https:/)
+    // A dead target: the page comes from the hub's error target, by HTTPS.
+    const body = JSON.stringify({ target: 'https://127.0.0.1:9' })
+    const path = `${hub.apiUrl}/api/routes/dead`
+    expect((await request(path, { dispatcher, headers, method: 'POST', body })).statusCode).toBe(
+      201,
+    )
+    const dead = await fetch(`${hub.url}/dead/x`)
+    expect(dead.status).toBe(503)
+    expect(await dead.text()).toContain('JupyterHub')
+  },
+  120_000,
+)
+
+interface RunningJupyterHub {
+  readonly folder: string
+  readonly url: string
+  readonly apiUrl: string
+}
+
+async function startJupyterHub({ internalSsl = false } = {}): Promise<RunningJupyterHub> {
   const folder = await mkdtemp(join(tmpdir(), 'orrery-jupyterhub-'))
   cleanups.push(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
   const [port, apiPort, hubPort] = [await freePort(), await freePort(), await freePort()]
+  const apiUrl = `${internalSsl ? 'https' : 'http'}://127.0.0.1:${apiPort}`
   await writeFile(
     join(folder, 'jupyterhub_config.py'),
     `
 c.JupyterHub.bind_url = 'http://127.0.0.1:${port}'
 c.JupyterHub.hub_port = ${hubPort}
 c.ConfigurableHTTPProxy.command = ${JSON.stringify([process.execPath, main, 'edge'])}
-c.ConfigurableHTTPProxy.api_url = 'http://127.0.0.1:${apiPort}'
+c.ConfigurableHTTPProxy.api_url = '${apiUrl}'
+c.JupyterHub.internal_ssl = ${internalSsl ? 'True' : 'False'}
+c.JupyterHub.internal_certs_location = '${folder}/internal-ssl'
 c.ConfigurableHTTPProxy.auth_token = 'proxy-secret'
 c.JupyterHub.authenticator_class = 'dummy'
 c.JupyterHub.spawner_class = 'simple'
@@ -87,7 +144,7 @@ c.JupyterHub.load_roles = [{'name': 'test', 'services': ['test'],
     return (await fetch(`${url}/hub/api/`).catch(() => undefined))?.status === 200
   }
   await vi.waitUntil(isUp, { timeout: 60_000, interval: 250 })
-  return { url, apiUrl: `http://127.0.0.1:${apiPort}` }
+  return { folder, url, apiUrl }
 }
 
 async function stop(child: ChildProcess): Promise<void> {

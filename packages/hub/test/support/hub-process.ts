@@ -169,7 +169,8 @@ export class TestInstallation {
   #isServer(pid: number): boolean {
     const environment = readProc(pid, 'environ')
     return (
-      environment.includes(`JUPYTERHUB_API_URL=http://127.0.0.1:${this.hubPort}/`) && !isZombie(pid)
+      /JUPYTERHUB_API_URL=https?:\/\/127\.0\.0\.1:(\d+)\//.exec(environment)?.[1] ===
+        String(this.hubPort) && !isZombie(pid)
     )
   }
 

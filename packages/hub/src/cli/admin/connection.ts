@@ -5,6 +5,7 @@ import { localApiUrl, openLocalAccess } from './local-access.ts'
 import { checkToken, readSecret } from './secret-file.ts'
 import type { AdminContext, CommonOptions } from './session.ts'
 import type { Terminal } from './terminal.ts'
+import { fetchOfEnvironment, localFetch } from './tls.ts'
 
 export interface Connection {
   readonly hub: Client
@@ -30,8 +31,8 @@ export async function openConnection(request: ConnectionRequest): Promise<Connec
   const token = await givenToken(request)
   const url = options.url ?? fromEnv(context.env['JUPYTERHUB_API_URL'])
   if (token !== undefined) {
-    const address = url === undefined ? localApiUrl(await loadFor(request)) : toApiUrl(url)
-    const hub = createClient({ url: address, token, signal: context.signal })
+    const { address, fetch } = await addressOf(request, url)
+    const hub = createClient({ url: address, token, signal: context.signal, fetch })
     return { hub, close: () => Promise.resolve() }
   }
   if (url !== undefined) {
@@ -47,7 +48,8 @@ async function openLocally(request: ConnectionRequest): Promise<Connection> {
   const config = await loadFor(request)
   const url = localApiUrl(config)
   const { signal } = context
-  const version = await createClient({ url, signal, timeoutMs: 10_000 }).hub.version()
+  const fetch = localFetch(config, context.cwd)
+  const version = await createClient({ url, signal, fetch, timeoutMs: 10_000 }).hub.version()
   if (!version.ok) {
     throw new CommandFailed(
       `No hub answers at ${url}. Is it running, with this configuration? Name its file with ` +
@@ -56,16 +58,23 @@ async function openLocally(request: ConnectionRequest): Promise<Connection> {
   }
   const access = await openLocalAccess({ config, cwd: context.cwd, scopes })
   const { token, serviceName } = access
-  const hub = createClient({ url, token, signal })
+  const hub = createClient({ url, token, signal, fetch })
   return {
     hub,
     close: async () => {
       // Through the hub, so that it forgets the token at once; not ended by what ends the command.
-      const farewell = createClient({ url, token, timeoutMs: farewellMs })
+      const farewell = createClient({ url, token, fetch, timeoutMs: farewellMs })
       await farewell.services.remove(serviceName)
       await access.revoke()
     },
   }
+}
+
+async function addressOf(request: ConnectionRequest, url: string | undefined) {
+  const { context } = request
+  if (url !== undefined) return { address: toApiUrl(url), fetch: fetchOfEnvironment(context.env) }
+  const config = await loadFor(request)
+  return { address: localApiUrl(config), fetch: localFetch(config, context.cwd) }
 }
 
 /** Values on a command line are seen by everybody on the machine, hence the other ways. */

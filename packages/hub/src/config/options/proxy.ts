@@ -26,7 +26,11 @@ export const configurableHttpProxyOptions = defineOptions({
   },
   api_url: {
     type: publicUrl,
-    default: 'http://127.0.0.1:8001',
+    default: computed('port 8001 of this machine, by HTTPS with internal_ssl', (read) =>
+      read('JupyterHub', 'internal_ssl') === true
+        ? 'https://127.0.0.1:8001'
+        : 'http://127.0.0.1:8001',
+    ),
     summary: "Where the proxy's API listens.",
   },
   check_running_interval: {

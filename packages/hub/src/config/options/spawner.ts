@@ -2,8 +2,9 @@ import { boolean, fixedText, float, integer, nullable, oneOf, port, text } from 
 import { command, jsonObject, mapOf, stringList } from '../codecs-lists.ts'
 import type { Codec } from '../codec.ts'
 import { byteSize, duration, publicUrl } from '../codecs-units.ts'
-import { defineOptions } from '../option.ts'
+import { computed, defineOptions } from '../option.ts'
 import { environmentValue } from './environment-value.ts'
+import { altNames } from './jupyterhub-tls.ts'
 
 /** What every spawner has. */
 export const spawnerOptions = defineOptions({
@@ -35,6 +36,18 @@ export const spawnerOptions = defineOptions({
     type: text,
     default: '',
     summary: 'Page that a server opens with, such as /lab; {username} stands for the name.',
+  },
+  ssl_alt_names: {
+    type: altNames,
+    default: computed('JupyterHub.trusted_alt_names', (read) =>
+      read('JupyterHub', 'trusted_alt_names'),
+    ),
+    summary: "Further names in a server's certificate, with internal_ssl.",
+  },
+  ssl_alt_names_include_local: {
+    type: boolean,
+    default: true,
+    summary: "A server's certificate is for localhost as well, with internal_ssl.",
   },
   disable_user_config: {
     type: boolean,

@@ -16,7 +16,8 @@ import { createTableStore } from './storage/table-store.ts'
 import { SnapshotWriter, loadSnapshotFile } from './snapshot-file.ts'
 import type { TableHead } from './snapshot-format.ts'
 import type { HubSubscription } from './subscription.ts'
-import { openTlsHelpers, readTls } from './tls/tls-setup.ts'
+import { type MainThreadTls, openMainThreadTls } from './tls/main-thread-tls.ts'
+import { openTlsHelpers } from './tls/tls-setup.ts'
 import type { ProtocolFlags, PublicTlsFlags, TlsFlags } from './tls/tls-setup.ts'
 import { WorkerPool, type WorkerLimits } from './workers/worker-pool.ts'
 
@@ -94,11 +95,14 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const helpers =
     options.tls && (await openTlsHelpers(options.tls, log, () => front?.reloadCertificates()))
   const servers: Server[] = []
+  let sides: MainThreadTls | undefined
   const closeFront = async (requestsMs: number, webSocketsMs: number): Promise<void> => {
     await front?.close({ requestsMs, webSocketsMs })
     await helpers?.close()
+    sides?.close()
   }
   try {
+    sides = await openMainThreadTls(options)
     const settings = frontSettings(options, helpers?.frontFlags)
     const { workers = 1, publicListen } = options
     const storage = await openStorage(settings, { log, counts })
@@ -133,9 +137,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       store,
       counts,
       log,
-      ...(options.apiTls !== undefined && {
-        tls: await readTls(options.apiTls, options.protocol ?? { settings: {} }),
-      }),
+      ...(sides.api !== undefined && { tls: sides.api }),
     })
     const port = await listening
     const measure = async (): Promise<Measurements> => {
@@ -156,7 +158,8 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     const apiPort = await listen(api, await open(options.apiListen))
     if (options.hubUrls.length > 0) {
       const { HubSubscription } = await import('./subscription.ts')
-      subscription = new HubSubscription({ ...options, edgeId, table, position, onChange })
+      const tls = sides.hub
+      subscription = new HubSubscription({ ...options, edgeId, table, position, onChange, tls })
       subscription.start()
     }
     return {

@@ -4,11 +4,11 @@ import { createPeerTrust } from './peer-trust.ts'
 import { type Drain, PublicServer, type PublicServerOptions } from './public-server.ts'
 import type { EdgeCounts } from './metrics/counts.ts'
 import type { PluginSettings } from './storage/plugin.ts'
+import { openLiveTls } from './tls/live-tls.ts'
 import {
   type FrontTlsFlags,
   openFrontTls,
   type ProtocolFlags,
-  readTls,
   type TlsFlags,
 } from './tls/tls-setup.ts'
 
@@ -66,6 +66,7 @@ export async function openFront(
   } = settings
   const { log, counts } = parts
   const tls = settings.tls && (await openFrontTls(settings.tls, log))
+  const upstreamTls = clientTls && (await openLiveTls(clientTls, { protocol, log }))
   const context: EdgeContext = {
     ...parts,
     hasMetrics,
@@ -75,7 +76,7 @@ export async function openFront(
   const server = new PublicServer(context, {
     ...options,
     ...(tls !== undefined && { tls: tls.front }),
-    ...(clientTls !== undefined && { upstreamTls: await readTls(clientTls, protocol) }),
+    ...(upstreamTls !== undefined && { upstreamTls }),
   })
   return {
     listen: (at) => listen(server.listener, at),
@@ -91,6 +92,7 @@ export async function openFront(
     async close(drain) {
       await server.close(drain)
       tls?.certificates.close()
+      upstreamTls?.close()
     },
   }
 }

@@ -2,7 +2,6 @@ import { once } from 'node:events'
 import type { Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ConnectionOptions } from 'node:tls'
 import type { EdgeContext } from './context.ts'
 import { loadFailurePage } from './errors.ts'
 import { createForwarder, locate, openExchange } from './forward.ts'
@@ -19,6 +18,7 @@ import { Gate } from './limits/gate.ts'
 import { noLimits, RequestLimits } from './limits/request-limits.ts'
 import type { LimitOptions } from './limits/request-limits.ts'
 import { Http2Sessions } from './http2/h2-sessions.ts'
+import type { LiveTls } from './tls/live-tls.ts'
 
 export interface PublicServerOptions {
   /** Time between two requests of a connection; 0 waits for ever. */
@@ -34,7 +34,7 @@ export interface PublicServerOptions {
   /** A WebSocket whose client is quiet for so long gets a ping, then its end; 0 never. */
   readonly webSocketPingMs?: number
   /** For https targets. */
-  readonly upstreamTls?: ConnectionOptions
+  readonly upstreamTls?: LiveTls
   readonly tls?: TlsFrontOptions & {
     /** `Strict-Transport-Security: max-age`; 0 says nothing. */
     readonly hstsSeconds: number
@@ -218,10 +218,14 @@ export class PublicServer {
       locate: pluginStore && ((head) => locate({ ...this.#context, pluginStore }, head)),
       open: (request) => openExchange(this.forwarder, request),
       failurePage: (failure, request, accept) =>
-        loadFailurePage({ ...this.#context.options, tls: this.#options.upstreamTls }, failure, {
-          asked: request.target,
-          accept,
-        }),
+        loadFailurePage(
+          { ...this.#context.options, tls: this.#options.upstreamTls?.current },
+          failure,
+          {
+            asked: request.target,
+            accept,
+          },
+        ),
       onRefused: (limit) => this.#context.counts.refused(limit),
       onBug: (error) => {
         this.#context.counts.answered('proxied', 500)

@@ -2,7 +2,6 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { ServerOptions } from 'node:https'
 import { isIP } from 'node:net'
 import { messageOf } from '../../domain/errors.ts'
 import { isDeeperThan, isJsonObject } from '../../util/json.ts'
@@ -14,6 +13,7 @@ import type { EdgeLog } from './context.ts'
 import type { EdgeCounts } from './metrics/counts.ts'
 import { sendRoutes } from './route-listing.ts'
 import type { RouteStore, RouteTexts } from './storage/route-store.ts'
+import type { LiveTls } from './tls/live-tls.ts'
 
 export interface RestApiOptions {
   /** Empty leaves the API open, as configurable-http-proxy does. */
@@ -22,7 +22,7 @@ export interface RestApiOptions {
   readonly counts: EdgeCounts
   readonly log: EdgeLog
   /** The API answers by HTTPS only. */
-  readonly tls?: ServerOptions
+  readonly tls?: LiveTls
 }
 
 interface Answer {
@@ -46,7 +46,11 @@ export function createRestApi(options: RestApiOptions): Server {
       .then((reply) => send(options, { req, res }, reply))
       .catch(() => res.destroy())
   }
-  return options.tls === undefined ? createServer(listener) : createTlsServer(options.tls, listener)
+  const { tls } = options
+  if (tls === undefined) return createServer(listener)
+  const server = createTlsServer(tls.current, listener)
+  tls.onChange(() => server.setSecureContext(tls.current))
+  return server
 }
 
 async function answer(

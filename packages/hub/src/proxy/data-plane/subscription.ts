@@ -1,5 +1,5 @@
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
-import { Agent, request } from 'undici'
+import { Agent, buildConnector, request } from 'undici'
 import {
   EdgeProtocolError,
   edgePaths,
@@ -15,6 +15,7 @@ import { RouteMemoryFullError } from '../route-memory/route-memory.ts'
 import type { RoutingTable } from '../routing-table.ts'
 import type { EdgeLog } from './context.ts'
 import type { Position } from './snapshot-format.ts'
+import type { LiveTls } from './tls/live-tls.ts'
 
 export interface SubscriptionOptions {
   /** Hubs of one store, tried in turn; each ends in `/`. */
@@ -25,6 +26,8 @@ export interface SubscriptionOptions {
   /** Where the table kept on disk stood. */
   readonly position: Position | undefined
   readonly log: EdgeLog
+  /** For hubs by HTTPS. */
+  readonly tls?: LiveTls | undefined
   readonly onChange: () => void
   readonly activityIntervalMs?: number
   readonly silenceTimeoutMs?: number
@@ -40,6 +43,7 @@ interface Stream {
 const firstDelayMs = 50
 const lastDelayMs = 2000
 const postTimeoutMs = 10_000
+const connectTimeoutMs = 5_000
 
 /**
  * Follows the routes of the hubs and reports back. While no hub answers, the table stays as it is.
@@ -48,7 +52,7 @@ const postTimeoutMs = 10_000
 export class HubSubscription {
   readonly #options: SubscriptionOptions
   readonly #stop = new AbortController()
-  readonly #agent = new Agent({ allowH2: false, bodyTimeout: 0, connect: { timeout: 5000 } })
+  readonly #agent: Agent
   #loops: Promise<unknown> = Promise.resolve()
   #hubUrl: string
   #position: Position | undefined
@@ -56,6 +60,11 @@ export class HubSubscription {
 
   constructor(options: SubscriptionOptions) {
     this.#options = options
+    this.#agent = new Agent({
+      allowH2: false,
+      bodyTimeout: 0,
+      connect: createConnector(options.tls),
+    })
     this.#position = options.position
     this.#hubUrl = options.hubUrls[0] ?? ''
   }
@@ -264,6 +273,14 @@ export class HubSubscription {
     await answer.body.dump()
     if (answer.statusCode >= 300) throw new Error(`the hub answered ${answer.statusCode}`)
   }
+}
+
+/** Connects with the files as they are by then. */
+function createConnector(tls: LiveTls | undefined): buildConnector.connector {
+  const build = () => buildConnector({ ...tls?.current, allowH2: false, timeout: connectTimeoutMs })
+  let connector = build()
+  tls?.onChange(() => (connector = build()))
+  return (options, callback) => connector(options, callback)
 }
 
 function newStream(): Stream {

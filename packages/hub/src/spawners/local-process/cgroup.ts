@@ -1,7 +1,7 @@
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ServerLimits } from '../../plugin-api/spawner.ts'
-import { hasErrno } from './errno.ts'
+import { hasErrno } from '../../util/errno.ts'
 
 /** Where the hub itself is; servers get cgroups below, so that limits set on the hub hold for them. */
 export interface CgroupPlace {

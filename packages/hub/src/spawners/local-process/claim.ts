@@ -1,6 +1,6 @@
 import { link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { hasErrno } from './errno.ts'
+import { hasErrno } from '../../util/errno.ts'
 import { loadBootId } from './process-table.ts'
 import type { ProcessId } from './process-table.ts'
 

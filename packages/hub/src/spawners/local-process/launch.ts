@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdir } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { PlacedCertificate } from './certificate-place.ts'
 import { findClaim } from './claim.ts'
 import type { Claim } from './claim.ts'
 import { commandLine } from './process-table.ts'
@@ -21,6 +22,8 @@ export interface LaunchOrder {
   readonly environment: Readonly<Record<string, string>>
   readonly home: string
   readonly runAs: RunAs | undefined
+  /** Written to files by the user that the server runs as. */
+  readonly certificate: PlacedCertificate | undefined
   readonly cgroups: readonly string[]
   /** Shell text that the wrapper runs before it claims the run; for tests of that instant. */
   readonly prelude: string
@@ -49,6 +52,7 @@ export async function launch(order: LaunchOrder, signal: AbortSignal): Promise<C
   await mkdir(order.runDir, { recursive: true, mode: 0o700 })
   await using log = await openLog(order.runDir)
   signal.throwIfAborted()
+  const { certificate } = order
   const child = spawn('/bin/sh', wrapperArguments(order), {
     cwd: '/',
     detached: true,
@@ -60,6 +64,12 @@ export async function launch(order: LaunchOrder, signal: AbortSignal): Promise<C
       ORRERY_CGROUPS: order.cgroups.join('\n'),
       ORRERY_HOME: order.home,
       ORRERY_ENV: text,
+      ...(certificate !== undefined && {
+        ORRERY_TLS_DIR: certificate.folder,
+        ORRERY_TLS_KEY: certificate.content.key,
+        ORRERY_TLS_CERT: certificate.content.cert,
+        ORRERY_TLS_CA: certificate.content.ca,
+      }),
     },
   })
   let status: number | undefined

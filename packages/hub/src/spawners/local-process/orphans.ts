@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findClaim } from './claim.ts'
-import { hasErrno } from './errno.ts'
+import { hasErrno } from '../../util/errno.ts'
 import { loadBootId } from './process-table.ts'
 import { listRunProcesses } from './run-processes.ts'
 import type { ProcessState } from './state.ts'

@@ -1,5 +1,5 @@
 import { createServer } from 'node:net'
-import { hasErrno } from './errno.ts'
+import { hasErrno } from '../../util/errno.ts'
 
 const reserveMs = 60_000
 const maxReserved = 4096

@@ -2,9 +2,10 @@ import { access, constants, mkdir, rename, rm } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Spawner, SpawnerContext, SpawnRequest, Started } from '../../plugin-api/spawner.ts'
+import { placeCertificate } from './certificate-place.ts'
 import { findClaim } from './claim.ts'
 import type { Claim } from './claim.ts'
-import { hasErrno } from './errno.ts'
+import { hasErrno } from '../../util/errno.ts'
 import { launch } from './launch.ts'
 import type { RunAs } from './launch.ts'
 import type { LocalProcessOptions } from './options.ts'
@@ -91,16 +92,18 @@ export function createProcessSpawner(
       const { ip } = request.bind
       const port = request.bind.port === 0 ? await findFreePort(ip) : request.bind.port
       const runDir = join(dataDir, 'runs', request.runId)
-      return { runId: request.runId, ip, port, runDir, bootId: await loadBootId() }
+      const tls = request.issueCertificate === undefined ? {} : { tls: true }
+      return { runId: request.runId, ip, port, runDir, bootId: await loadBootId(), ...tls }
     },
 
     async start(request, state, signal) {
       const earlier = await findClaim(state.runDir)
       if (earlier !== undefined) return await adopt(state, earlier)
       const owner = await parts.getOwner(request, signal)
+      const certificate = await placeCertificate({ request, state, owner, dataDir })
       const environment = {
         ...baseEnvironment(options),
-        ...request.environment({ ip: state.ip, port: state.port }),
+        ...request.environment({ ip: state.ip, port: state.port }, certificate?.paths),
         ...owner.environment,
         [runVariable]: request.runId,
       }
@@ -121,6 +124,7 @@ export function createProcessSpawner(
           environment,
           home: owner.home,
           runAs: owner.runAs,
+          certificate,
           cgroups: await createRunLimits(request, state.runDir, warnOnce),
           prelude: parts.prelude ?? '',
           onStart: (pid) => children.add(pid),
@@ -194,9 +198,11 @@ async function describeExit(state: ProcessState, status: number | undefined): Pr
 }
 
 /** Wildcards are reached over loopback. Source: JupyterHub 6.0, `ip or 127.0.0.1`. */
-function toTarget({ ip, port }: ProcessState): URL {
+function toTarget({ ip, port, tls }: ProcessState): URL {
   const host = ip === '' || ip === '0.0.0.0' ? '127.0.0.1' : ip === '::' ? '::1' : ip
-  return new URL(`http://${host.includes(':') ? `[${host}]` : host}:${port}`)
+  return new URL(
+    `${tls === true ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`,
+  )
 }
 
 function baseEnvironment(options: LocalProcessOptions): Record<string, string> {

@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { hasErrno } from './errno.ts'
+import { hasErrno } from '../../util/errno.ts'
 
 /** One process, identified beyond the reuse of its pid. */
 export interface ProcessId {

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SpawnerLogger, SpawnRequest } from '../../plugin-api/spawner.ts'
 import { createCgroup, listCgroupPlaces, planCgroups, removeCgroup } from './cgroup.ts'
-import { hasErrno } from './errno.ts'
+import { hasErrno } from '../../util/errno.ts'
 
 /**
  * Creates the cgroups that hold the limits of a run and returns their folders. The list is written

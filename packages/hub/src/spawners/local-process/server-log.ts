@@ -2,7 +2,7 @@ import { constants } from 'node:fs'
 import { open, rename, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
-import { hasErrno } from './errno.ts'
+import { hasErrno } from '../../util/errno.ts'
 
 export const maxLogBytes = 10 * 1024 * 1024
 const maxTailBytes = 8 * 1024

@@ -13,6 +13,8 @@ export type ProcessState = {
   readonly pid?: number
   /** Field 22 of `/proc/PID/stat`, in clock ticks since boot; with `pid` it names one process ever. */
   readonly startTicks?: string
+  /** The server was given a certificate and speaks HTTPS. */
+  readonly tls?: boolean
 }
 
 export const processStateSchema = Type.Object({
@@ -23,4 +25,5 @@ export const processStateSchema = Type.Object({
   bootId: Type.String({ maxLength: 64 }),
   pid: Type.Optional(Type.Integer({ minimum: 1 })),
   startTicks: Type.Optional(Type.String({ pattern: '^[0-9]{1,20}$' })),
+  tls: Type.Optional(Type.Boolean()),
 })

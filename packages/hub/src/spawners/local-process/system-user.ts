@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { SpawnRefused } from '../../plugin-api/spawner.ts'
-import { hasErrno } from './errno.ts'
+import { hasErrno } from '../../util/errno.ts'
 
 /** One line of passwd(5). */
 export interface SystemUser {

@@ -38,7 +38,7 @@ exec "$@"
 }
 
 /**
- * Runs as the user of the server: working folder, environment, command. The environment arrives as
+ * Runs as the user of the server: working folder, certificate, environment, command. The environment arrives as
  * `export` lines in one variable, never on a command line, where everyone could read it.
  * The folder is found here because only the user can tell what is accessible to the user.
  * Source: JupyterHub 6.0 spawner.py, `_try_setcwd`: home, its nearest parent below `/`, else a new one.
@@ -49,6 +49,19 @@ until [ -z "$dir" ] || cd -- "$dir" 2>/dev/null; do
   case $dir in */*) dir=\${dir%/*} ;; *) dir= ;; esac
 done
 if [ -z "$dir" ]; then cd -- "$(mktemp -d)" || exit 1; fi
+if [ -n "$ORRERY_TLS_DIR" ]; then
+  (
+    umask 077
+    rm -rf -- "$ORRERY_TLS_DIR" && mkdir -p -- "$ORRERY_TLS_DIR" && cd -- "$ORRERY_TLS_DIR" &&
+      printf '%s' "$ORRERY_TLS_KEY" > server.key &&
+      printf '%s' "$ORRERY_TLS_CERT" > server.crt &&
+      printf '%s' "$ORRERY_TLS_CA" > ca.crt
+  ) || {
+    echo "orrery: the server's certificate could not be written to $ORRERY_TLS_DIR" >&2
+    exit 1
+  }
+fi
+unset ORRERY_TLS_DIR ORRERY_TLS_KEY ORRERY_TLS_CERT ORRERY_TLS_CA
 ORRERY_TEXT=$ORRERY_ENV
 unset dir ORRERY_RUN_DIR ORRERY_CGROUPS ORRERY_HOME ORRERY_ENV
 eval "unset ORRERY_TEXT

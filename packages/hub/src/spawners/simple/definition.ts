@@ -1,7 +1,7 @@
 import { chmod, lchown, lstat, mkdir, readdir } from 'node:fs/promises'
 import { dirname, isAbsolute } from 'node:path'
 import { defineSpawner, SpawnRefused } from '../../plugin-api/spawner.ts'
-import { hasErrno } from '../local-process/errno.ts'
+import { hasErrno } from '../../util/errno.ts'
 import { createProcessSpawner } from '../local-process/process-spawner.ts'
 import { getRunnableUser } from '../local-process/system-user.ts'
 import { processStateSchema } from '../local-process/state.ts'

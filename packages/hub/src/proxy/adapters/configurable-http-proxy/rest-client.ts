@@ -1,5 +1,6 @@
 import { Agent, type Dispatcher, request } from 'undici'
 import { messageOf } from '../../../domain/errors.ts'
+import type { ServerCertificate } from '../../../plugin-api/spawner.ts'
 import { isJsonObject, type Json } from '../../../util/json.ts'
 import { cleanRoutePath } from '../../routespec.ts'
 import { type ListedRoute, type ProxyAdapter, ProxyError } from '../proxy-adapter.ts'
@@ -11,6 +12,8 @@ export interface RestClientOptions {
   /** `ConfigurableHTTPProxy.concurrency`: calls at once. */
   readonly concurrency?: number
   readonly timeoutMs?: number
+  /** For an API by HTTPS: who we are, and whom we trust. */
+  readonly tls?: ServerCertificate
 }
 
 /** A table of 100,000 routes is some 25 MB. */
@@ -31,7 +34,11 @@ export function createRestClient(options: RestClientOptions): ProxyAdapter {
     keepAliveTimeout: 4_000, // the proxy closes after five seconds
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
-    connect: { timeout: timeoutMs, ...(socketPath !== undefined && { socketPath }) },
+    connect: {
+      ...options.tls,
+      timeout: timeoutMs,
+      ...(socketPath !== undefined && { socketPath }),
+    },
   })
 
   async function call(

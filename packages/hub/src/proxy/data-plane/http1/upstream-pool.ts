@@ -1,8 +1,9 @@
 import { connect as connectTcp } from 'node:net'
 import type { Socket } from 'node:net'
 import { connect as connectTls, createSecureContext } from 'node:tls'
-import type { ConnectionOptions, SecureContext } from 'node:tls'
+import type { SecureContext } from 'node:tls'
 import type { Target } from '../../target.ts'
+import type { LiveTls } from '../tls/live-tls.ts'
 import { sharedReads } from './bytes.ts'
 import { nowMs } from './deadlines.ts'
 import type { Deadlines } from './deadlines.ts'
@@ -21,7 +22,7 @@ export interface PoolOptions {
   readonly deadlines: Deadlines
   readonly connectTimeoutMs: number
   /** For https targets: trusted authorities, a certificate of our own. */
-  readonly tls?: ConnectionOptions
+  readonly tls?: LiveTls
 }
 
 /**
@@ -42,6 +43,7 @@ export class UpstreamPool {
     this.options = options
     this.#timer = setInterval(() => this.#dropOld(), 500)
     this.#timer.unref()
+    options.tls?.onChange(() => (this.#secureContext = undefined))
   }
 
   get idleCount(): number {
@@ -120,7 +122,7 @@ export class UpstreamPool {
     const where = socketPath === undefined ? { host, port } : { path: socketPath }
     if (target.protocol === 'http:')
       return connectTcp({ ...where, noDelay: true, onread: sharedReads })
-    const { tls } = this.options
+    const tls = this.options.tls?.current
     // One for all: to load the authorities takes longer than to connect.
     this.#secureContext ??= createSecureContext(tls)
     const servername = /^[\d.]+$|:/.test(host) ? '' : host

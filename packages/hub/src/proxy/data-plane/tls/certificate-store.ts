@@ -1,8 +1,9 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
 import { messageOf } from '../../../domain/errors.ts'
 import type { EdgeLog } from '../context.ts'
+import { absent, stampOf, stampsOf } from './file-stamps.ts'
 
 /** A certificate with its chain and its private key, in PEM files. */
 export interface CertificateFiles {
@@ -46,7 +47,6 @@ interface Loaded {
 const defaultCheckIntervalMs = 5_000
 /** Host names whose certificate is remembered; clients choose the names. */
 const maxNames = 1_000
-const absent = 'absent'
 const soonMs = 14 * 86_400_000
 
 /**
@@ -59,13 +59,13 @@ export async function openCertificateStore(
 ): Promise<CertificateStore> {
   const { files, log } = options
   let loaded = await loadAll(options)
-  let stamps = await stampsOf(files)
+  let stamps = await stampsOf(pathsOf(files))
   let byName = new Map<string, SecureContext>()
   const listeners: (() => void)[] = []
 
   async function reload(): Promise<boolean> {
     try {
-      const stampsBefore = await stampsOf(files)
+      const stampsBefore = await stampsOf(pathsOf(files))
       loaded = await loadAll(options)
       stamps = stampsBefore
       byName = new Map()
@@ -84,7 +84,7 @@ export async function openCertificateStore(
     if (isBusy) return
     isBusy = true
     void (async () => {
-      const seen = await stampsOf(files)
+      const seen = await stampsOf(pathsOf(files))
       // Files that were refused are tried again once they have changed.
       if (seen !== stamps && seen !== refused) refused = (await reload()) ? '' : seen
     })().finally(() => (isBusy = false))
@@ -166,18 +166,8 @@ async function isThere({ keyPath, certPath }: CertificateFiles): Promise<boolean
   return !stamps.includes(absent)
 }
 
-async function stampsOf(files: readonly CertificateFiles[]): Promise<string> {
-  const paths = files.flatMap(({ keyPath, certPath }) => [keyPath, certPath])
-  return (await Promise.all(paths.map(stampOf))).join(' ')
-}
-
-async function stampOf(path: string): Promise<string> {
-  try {
-    const { ino, mtimeMs, size } = await stat(path)
-    return `${ino}:${mtimeMs}:${size}`
-  } catch {
-    return absent
-  }
+function pathsOf(files: readonly CertificateFiles[]): string[] {
+  return files.flatMap(({ keyPath, certPath }) => [keyPath, certPath])
 }
 
 function describe(loaded: readonly Loaded[]): string {

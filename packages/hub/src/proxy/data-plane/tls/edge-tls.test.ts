@@ -119,6 +119,47 @@ test('targets by https are checked, and shown our certificate', async () => {
   expect(statuses).toEqual([200, 503, 503, 200])
 })
 
+test('files for targets and of the API are read again when they change, and broken ones are not used', async () => {
+  const [target, own, api, renewed] = ['target', 'own', 'api', 'renewed'].map(loopback)
+  if (!target || !own || !api || !renewed) throw new TypeError('four were made')
+  const tls = { key: readFileSync(target.keyPath), cert: readFileSync(target.certPath) }
+  const server = createHttpsServer(tls, (_req, res) => res.end()).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  cleanups.push(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const caPath = join(folder, 'ca.crt')
+  copyFileSync(own.certPath, caPath) // not the target's
+  const log = vi.fn()
+  const side = { requestCert: false, rejectUnauthorized: true }
+  const e = await edge({ clientTls: { ...side, ...own, caPath }, apiTls: { ...side, ...api }, log })
+  const headers = { authorization: 'token secret' }
+  const apiUrl = `https://127.0.0.1:${e.apiPort}/api/routes`
+  const askApi = () => ask(apiUrl, { ...anyCertificate, headers })
+  const body = JSON.stringify({
+    target: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
+  })
+  const sent = httpsRequest(`${apiUrl}/`, { ...anyCertificate, headers, method: 'POST' })
+  const [added] = (await once(sent.end(body), 'response')) as [{ statusCode: number }]
+  expect(added.statusCode).toBe(201)
+  const status = async () => (await ask(`http://127.0.0.1:${e.port}/`)).status
+  expect([await status(), (await askApi()).certificate]).toEqual([503, 'api'])
+
+  copyFileSync(target.certPath, caPath)
+  copyFileSync(renewed.keyPath, api.keyPath)
+  copyFileSync(renewed.certPath, api.certPath)
+  const slowly = { timeout: 15_000, interval: 100 }
+  await vi.waitUntil(async () => (await status()) === 200, slowly)
+  await vi.waitUntil(async () => (await askApi()).certificate === 'renewed', slowly)
+  writeFileSync(own.keyPath, 'none')
+  await vi.waitUntil(
+    () => log.mock.calls.some(([, text]) => String(text).includes('not used')),
+    slowly,
+  )
+  expect(await status()).toBe(200)
+}, 60_000)
+
 test('Unix sockets serve both sides; one that was left behind is replaced', async () => {
   const target = await serve((_req, res) => void res.end('target'))
   const file = join(folder, 'file')
