@@ -28,6 +28,7 @@ import { settleInvalidServerNames } from '../startup/invalid-server-names.ts'
 import { stopServersOfBlocked } from '../startup/blocked-users.ts'
 import { warningsOf } from '../startup/configured-roles.ts'
 import { loadInitialContent } from '../startup/initial-content.ts'
+import { warnOfOtherScheme } from '../startup/other-scheme.ts'
 import { settleRoutes } from '../startup/routes.ts'
 import { takeCensus } from '../storage/census.ts'
 import type { Store } from '../storage/store.ts'
@@ -160,6 +161,7 @@ export async function startHub(input: HubInput): Promise<Hub> {
     { alone: store.dialect === 'sqlite' },
   )
   await stopServersOfBlocked({ store, lifecycle }, loginRules(config).blockedUsers)
+  await warnOfOtherScheme({ store, logger }, tls !== undefined)
   const stopHousekeeping = startHousekeeping({ store, logger, now })
 
   const login: LoginDeps = {

@@ -123,6 +123,13 @@ export class CertificateFolder {
     await rm(away, { recursive: true, force: true })
   }
 
+  /** Discards these pairs, what certipy made for users, and its records. */
+  async clear(names: readonly string[]): Promise<void> {
+    const users = (await readdir(this.path)).filter((name) => name.startsWith('user-'))
+    for (const name of [...names, ...users]) await this.discard(name)
+    await rm(join(this.path, 'certipy.json'), { force: true })
+  }
+
   async #removeLeftovers(): Promise<void> {
     for (const name of await readdir(this.path)) {
       if (!/^\.(?:new|old)-/.test(name)) continue

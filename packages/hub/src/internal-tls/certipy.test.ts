@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -60,6 +60,8 @@ test.skipIf(python === undefined)(
       expect(readFileSync(join(cwd, 'internal-ssl/certipy.json'), 'utf8')).toContain('user-ada')
 
       await open(true)
+      expect(existsSync(join(cwd, 'internal-ssl/user-ada'))).toBe(false)
+      expect(readFileSync(join(cwd, 'internal-ssl/certipy.json'), 'utf8')).not.toContain('user-ada')
       expect(run(use)).toBe('internal-ssl/hub-internal/hub-internal.crt')
       const bob = new X509Certificate(file('user-bob', 'crt'))
       expect(bob.checkIssued(new X509Certificate(file('notebooks-ca', 'crt')))).toBe(true)

@@ -93,7 +93,7 @@ export async function openInternalCertificates(
   const folder = await CertificateFolder.open(options.path)
   if (options.recreate) {
     options.log('making all internal certificates new: running servers have to be started again')
-    for (const name of [...authorityNames, ...components]) await folder.discard(name)
+    await folder.clear([...authorityNames, ...components])
   }
   const keeper = new Keeper(folder, options)
   await keeper.load()
