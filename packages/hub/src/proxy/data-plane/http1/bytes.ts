@@ -2,13 +2,18 @@ import { Socket } from 'node:net'
 import type { SocketConstructorOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 
+/** Most bytes of a read. Bodies come in large pieces where there are few calls of the system. */
+const pieceBytes = 256 * 1024
+/** So many bytes at once are a body, and more of it follows. */
+const bulkBytes = 64 * 1024
+
 /**
  * Bytes of TCP sockets arrive in one piece of memory that all of them share: Node would allocate
  * 64 kB for every read, which costs as much as the whole of a request's routing. So **bytes belong
  * to who gets them only during the call**; what is kept for later is copied.
- * Hot path: row P9 of the bench (docs/decisions/0005-own-http1-path.md).
+ * Hot path: rows P9 and P10 of the bench (docs/decisions/0005-own-http1-path.md).
  */
-const shared = Buffer.allocUnsafeSlow(64 * 1024)
+const shared = Buffer.allocUnsafeSlow(pieceBytes)
 
 /** Who takes what a socket reads. */
 export interface Receiver {
@@ -18,38 +23,86 @@ export interface Receiver {
 
 /** Where a socket finds its receiver: a closure for each would cost memory. */
 export const receiver = Symbol('receiver')
+const piece = Symbol('piece')
 export interface ReceivingSocket extends Duplex {
   [receiver]?: Receiver | undefined
+  /** What its next read goes to, while that is not the shared memory. */
+  [piece]?: Piece | undefined
 }
 
-/** Of the read that just ended; asked and cleared by {@link nextBuffer}. */
-let bulkBuffer: Buffer | undefined
-/** A write of the chunk under way has not ended: its memory is needed. */
-let isHeld = false
+/** Slow receivers hold theirs for long. When all are taken, each has memory of its own size. */
+const maxPieces = 128
+/** So many wait to be used again. */
+const maxSpares = 16
+const spares: Piece[] = []
+let pieceCount = 0
 
 /**
- * Where the next read of a socket goes. One that filled its memory is followed by more, and gets
- * memory of its own, which is passed on without a copy and used again once it is written.
+ * Memory for a body's bytes: one socket reads them, writes need them. It is used again, since fresh
+ * memory costs page faults and, outside of the heap, full collections.
  */
-function nextBuffer(): Buffer {
-  const before = bulkBuffer
-  bulkBuffer = undefined
-  if (before === undefined) return shared
-  return before === shared || isHeld ? Buffer.allocUnsafeSlow(shared.length) : before
+class Piece {
+  readonly memory = Buffer.allocUnsafeSlow(pieceBytes)
+  /** The socket that reads into it, and writes that have not ended. */
+  users = 1
+  readonly release = (): void => {
+    this.users -= 1
+    if (this.users > 0) return
+    if (spares.length < maxSpares) spares.push(this)
+    else pieceCount -= 1
+  }
 }
+
+function takePiece(): Piece | undefined {
+  const spare = spares.pop()
+  if (spare !== undefined) {
+    spare.users = 1
+    return spare
+  }
+  if (pieceCount === maxPieces) return undefined
+  pieceCount += 1
+  return new Piece()
+}
+
+/** To be called when a socket with {@link sharedReads} has closed. */
+export function releaseMemory(socket: ReceivingSocket): void {
+  socket[piece]?.release()
+  socket[piece] = undefined
+}
+
+/** Holds the chunk under way; none when that is in the shared memory. */
+let reading: Piece | undefined
+/** Node asks for it right after each read, and for every new socket. */
+let nextMemory = shared
 
 /** The `onread` option of sockets whose receiver takes what they read. */
 export const sharedReads = {
-  buffer: nextBuffer,
+  buffer(): Buffer {
+    const memory = nextMemory
+    nextMemory = shared
+    return memory
+  },
   callback(this: unknown, length: number, buffer: Uint8Array): boolean {
     // Node calls it as a method of the socket, with what `buffer` returned; its types say neither.
     const socket = this as ReceivingSocket
     const memory = buffer as Buffer
-    isHeld = false
+    reading = socket[piece]
     socket[receiver]?.received(memory.subarray(0, length))
-    if (length === shared.length) bulkBuffer = memory
+    if (reading !== undefined || length >= bulkBytes) chooseMemory(socket, length)
     return true
   },
+}
+
+/** The next read of a body goes to where it need not be copied, unless its receiver is slower. */
+function chooseMemory(socket: ReceivingSocket, length: number): void {
+  const before = reading
+  reading = undefined
+  const isBulk = length >= bulkBytes && !socket.isPaused()
+  let after: Piece | undefined
+  if (isBulk && !socket.destroyed) after = before?.users === 1 ? before : takePiece()
+  if (after !== before) before?.release()
+  socket[piece] = after
+  if (after !== undefined) nextMemory = after.memory
 }
 
 /**
@@ -92,18 +145,30 @@ export function writeAround(
     return socket.write(before + chunk.toString('latin1', from, to) + after, 'latin1')
   }
   const part = chunk.subarray(from, to)
-  const bytesToKeep = chunk.buffer === shared.buffer ? Buffer.from(part) : part
-  if (before === '' && after === '') {
-    const isRoom = socket.write(bytesToKeep)
-    // Other duplexes may hand their bytes on after they took them.
-    if (socket.writableLength > 0 || !(socket instanceof Socket)) isHeld = true
-    return isRoom
-  }
-  isHeld = true
+  const isIdle = socket.writableLength === 0
+  if (before === '' && after === '') return writeLasting(socket, part, isIdle)
   socket.cork()
   if (before !== '') socket.write(before, 'latin1')
-  socket.write(bytesToKeep)
+  writeLasting(socket, part, isIdle)
   if (after !== '') socket.write(after, 'latin1')
   socket.uncork()
   return !socket.writableNeedDrain
+}
+
+/** Writes bytes that are valid during the call, so that they last until they are written. */
+function writeLasting(socket: Duplex, part: Buffer, isIdle: boolean): boolean {
+  const isShared = part.buffer === shared.buffer
+  const own = !isShared && part.buffer === reading?.memory.buffer ? reading : undefined
+  if (!isShared && own === undefined) return socket.write(part)
+  // Other duplexes may hand their bytes on after they took them.
+  if (!(socket instanceof Socket)) return socket.write(Buffer.from(part))
+  if (own !== undefined) {
+    own.users += 1
+    return socket.write(part, own.release)
+  }
+  // What waits for a slow receiver takes no more than it needs.
+  const copy = isIdle ? takePiece() : undefined
+  if (copy === undefined) return socket.write(Buffer.from(part))
+  part.copy(copy.memory)
+  return socket.write(copy.memory.subarray(0, part.length), copy.release)
 }

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { receiveData, receiver, writeAround } from './bytes.ts'
+import { receiveData, receiver, releaseMemory, writeAround } from './bytes.ts'
 import type { ReceivingSocket } from './bytes.ts'
 import { bodyFraming } from './answer-head.ts'
 import type { AnswerHead } from './answer-head.ts'
@@ -446,6 +446,8 @@ export class ClientConnection implements Asker {
     this.#request = undefined
     this.#reader.text = ''
     this.#state = state.head
+    // The answer may come before the target's socket has told that it took the last of the body.
+    if (this.#isBodyPaused) this.resumeBody()
     this.#isBlocked = this.#socket.writableNeedDrain
     this.deadlineMs = deadlineIn(this.#services.keepAliveTimeoutMs)
     if (!this.#isPumping && !this.#isBlocked) this.#takeStash()
@@ -538,6 +540,7 @@ function onError(this: OwnedSocket): void {
   this.destroy()
 }
 function onClose(this: OwnedSocket): void {
+  releaseMemory(this)
   this[owner]?.closed()
 }
 function onTimeout(this: OwnedSocket): void {

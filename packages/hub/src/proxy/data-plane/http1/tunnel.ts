@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Route } from '../../route.ts'
-import { receiveData, receiver, writeAround } from './bytes.ts'
+import { receiveData, receiver, releaseMemory, writeAround } from './bytes.ts'
 import type { Receiver, ReceivingSocket } from './bytes.ts'
 import { FrameFollower, pingFrame, pongBytes, stop } from './websocket-frames.ts'
 
@@ -286,6 +286,7 @@ function onError(this: TunnelSocket): void {
 }
 
 function onClose(this: TunnelSocket): void {
+  releaseMemory(this)
   this[group]?.delete(this)
   this[side]?.activity?.release?.()
   const other = this[side]?.other

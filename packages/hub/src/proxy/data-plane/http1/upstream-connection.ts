@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Target } from '../../target.ts'
-import { receiveData, receiver } from './bytes.ts'
+import { receiveData, receiver, releaseMemory } from './bytes.ts'
 import type { ReceivingSocket } from './bytes.ts'
 import { bodyFraming, parseAnswerHead } from './answer-head.ts'
 import type { AnswerHead } from './answer-head.ts'
@@ -223,5 +223,6 @@ function onError(this: OwnedSocket, error: Error): void {
   this[owner]?.fail(error)
 }
 function onClose(this: OwnedSocket): void {
+  releaseMemory(this)
   this[owner]?.closed()
 }
