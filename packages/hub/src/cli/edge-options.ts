@@ -156,18 +156,9 @@ function limitsOf(values: EdgeFlagValues): LimitOptions {
   }
 }
 
-/** What is counted for a client or user is exact in one thread only. */
+/** A plug-in that keeps routes in memory would keep them apart in each thread. */
 function defaultWorkers(values: EdgeFlagValues): number {
-  const limits = limitsOf(values)
-  const counted = [
-    limits.maxConnectionsPerAddress,
-    limits.maxRequestsPerSecondPerAddress,
-    limits.maxRequestsPerSecondPerRoute,
-    limits.maxConcurrentPerRoute,
-  ]
-  // A plug-in that keeps routes in memory would keep them apart in each thread.
-  const isOne = counted.some((limit) => limit > 0) || values['storage-backend'] !== undefined
-  return isOne ? 1 : usableCores()
+  return values['storage-backend'] === undefined ? usableCores() : 1
 }
 
 type LimitFlag =

@@ -107,11 +107,10 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     const { workers = 1, publicListen } = options
     const storage = await openStorage(settings, { log, counts })
     if (workers > 1 && isShared && publicListen.socketPath === undefined) {
-      const shares = { ...settings, server: shareOf(settings.server, workers) }
       const { workerLimits, onDead = () => undefined } = options
       front = new WorkerPool({
         count: workers,
-        settings: shares,
+        settings,
         table,
         log,
         onDead,
@@ -193,16 +192,6 @@ async function closeServers(servers: readonly Server[]): Promise<void> {
     server.closeAllConnections()
   }
   await closed
-}
-
-/** What one of several workers may take of a limit that protects the process. */
-function shareOf(server: FrontSettings['server'], count: number): FrontSettings['server'] {
-  const { limits } = server
-  if (limits === undefined) return server
-  return {
-    ...server,
-    limits: { ...limits, maxConnections: Math.ceil(limits.maxConnections / count) },
-  }
 }
 
 function frontSettings(options: EdgeOptions, tls: FrontSettings['tls']): FrontSettings {

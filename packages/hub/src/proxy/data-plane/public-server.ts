@@ -15,6 +15,7 @@ import { Deadlines } from './http1/deadlines.ts'
 import { Tunnels } from './http1/tunnel.ts'
 import { UpstreamPool } from './http1/upstream-pool.ts'
 import { Gate } from './limits/gate.ts'
+import { createLimitMemory, type LimitMemory, SharedLimits } from './limits/limit-memory.ts'
 import { noLimits, RequestLimits } from './limits/request-limits.ts'
 import type { LimitOptions } from './limits/request-limits.ts'
 import { Http2Sessions } from './http2/h2-sessions.ts'
@@ -41,6 +42,9 @@ export interface PublicServerOptions {
   }
   /** None unless given. */
   readonly limits?: LimitOptions
+  /** Shared by workers, each of which has an index; alone unless given. */
+  readonly limitMemory?: LimitMemory
+  readonly worker?: number
   /** Time over which the pace of bodies is averaged; a minute unless given. */
   readonly bodyWindowMs?: number
   /** Every connection begins with a PROXY header. */
@@ -72,6 +76,7 @@ export class PublicServer {
   readonly #options: PublicServerOptions
   readonly #connections = new Set<ClientConnection>()
   readonly #tunnels: Tunnels
+  readonly #gate: Gate
   readonly #sessions: Http2Sessions
   readonly #deadlines: Deadlines
   readonly #services: FrontServices
@@ -91,9 +96,15 @@ export class PublicServer {
     this.#tunnels = new Tunnels(options.webSocketPingMs ?? 0, options.stallMs ?? defaultStallMs)
     const { isTrustedPeer } = context.options
     const { limits: limitOptions = noLimits } = options
-    const limits = new RequestLimits(limitOptions, isTrustedPeer)
-    const gate = new Gate({
-      ...limitOptions,
+    const shared = new SharedLimits(
+      limitOptions,
+      options.limitMemory ?? createLimitMemory(limitOptions, 1),
+      options.worker ?? 0,
+    )
+    const limits = new RequestLimits(limitOptions, isTrustedPeer, shared)
+    this.#gate = new Gate({
+      maxConnections: limitOptions.maxConnections,
+      shared,
       isTrustedPeer,
       openCount: () => this.connectionCount + this.tunnelCount,
       onRefused: (limit) => context.counts.refused(limit),
@@ -107,7 +118,7 @@ export class PublicServer {
       ...(options.tls !== undefined && { tls: options.tls }),
       isProxied: options.isProxied === true,
       isTrustedPeer,
-      gate,
+      gate: this.#gate,
       onPlain: (socket, peer) =>
         this.accept(socket, this.#peerAt(peer?.address ?? socket.remoteAddress, false)),
       onTls: (socket, proxied) => {
@@ -186,6 +197,7 @@ export class PublicServer {
     await closed
     this.forwarder.hooks.pool.close()
     this.#deadlines.close()
+    this.#gate.close()
   }
 
   #createServices(): FrontServices {

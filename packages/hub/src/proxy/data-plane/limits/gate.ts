@@ -2,13 +2,14 @@ import type { Socket } from 'node:net'
 import { reasonOf } from '../http1/local-answer.ts'
 import type { LimitName } from '../metrics/counts.ts'
 import { addressKey } from './client-address.ts'
-import { Seats } from './seats.ts'
+import type { SharedLimits } from './limit-memory.ts'
+import type { Seats } from './seats.ts'
 
 export interface GateOptions {
   /** Connections and tunnels in all; 0 for any number. */
   readonly maxConnections: number
-  /** Of one address that is not a trusted proxy; 0 for any number. */
-  readonly maxConnectionsPerAddress: number
+  /** Counted with other workers. */
+  readonly shared: SharedLimits
   readonly isTrustedPeer: (address: string) => boolean
   /** Connections and tunnels that are open. */
   readonly openCount: () => number
@@ -20,29 +21,42 @@ const lastWordMs = 1000
 /** Of those there are no more at a time: others are cut without a word. */
 const maxLastWords = 100
 
+/** Workers learn as late of places that were left. */
+const publishIntervalMs = 100
+
 const seat = Symbol('seat')
 interface SeatedSocket extends Socket {
-  [seat]?: { readonly seats: Seats; readonly key: string }
+  [seat]?: { readonly seats: Seats; readonly place: number }
 }
 
 /** Lets connections in, or not, before anything is read from them. */
 export class Gate {
   readonly #options: GateOptions
-  readonly #seats: Seats | undefined
+  readonly #timer: NodeJS.Timeout | undefined
   #lastWords = 0
   /** Connections counted from their first moment, before there is anything to serve. */
   #raw = 0
 
   constructor(options: GateOptions) {
     this.#options = options
-    const { maxConnectionsPerAddress } = options
-    if (maxConnectionsPerAddress > 0) this.#seats = new Seats(maxConnectionsPerAddress)
+    if (options.maxConnections === 0 || options.shared.workers === 1) return
+    this.#timer = setInterval(() => this.#publish(0), publishIntervalMs)
+    this.#timer.unref()
   }
 
   /** @returns 0 to let one more in, or the status that refuses it */
   isFull(): 0 | 503 {
-    const { maxConnections, openCount } = this.#options
-    return maxConnections > 0 && Math.max(openCount(), this.#raw) >= maxConnections ? 503 : 0
+    const { maxConnections, shared } = this.#options
+    if (maxConnections === 0) return 0
+    // Said first, counted then: of two workers that let one in at a time, one sees both.
+    this.#publish(1)
+    let sum = 0
+    for (let worker = 0; worker < shared.workers; worker += 1) {
+      sum += Atomics.load(shared.open, worker)
+    }
+    if (sum <= maxConnections) return 0
+    this.#publish(0)
+    return 503
   }
 
   /**
@@ -54,14 +68,24 @@ export class Gate {
     socket.once('close', () => (this.#raw -= 1))
   }
 
+  close(): void {
+    clearInterval(this.#timer)
+  }
+
+  /** Tells other workers how many are open; never too few, since all come through {@link isFull}. */
+  #publish(more: number): void {
+    const { shared, openCount } = this.#options
+    Atomics.store(shared.open, shared.worker, Math.max(openCount(), this.#raw) + more)
+  }
+
   /** Counts a connection until it closes. @returns 0, or the status that refuses it */
   enter(socket: Socket, address: string): 0 | 429 {
-    const seats = this.#seats
+    const seats = this.#options.shared.gateSeats
     if (seats === undefined || this.#options.isTrustedPeer(address)) return 0
-    const key = addressKey(address)
-    if (!seats.take(key)) return 429
+    const place = seats.take(addressKey(address))
+    if (place === -1) return 429
     const seated: SeatedSocket = socket
-    seated[seat] = { seats, key }
+    seated[seat] = { seats, place }
     seated.once('close', onClose)
     return 0
   }
@@ -86,5 +110,5 @@ export class Gate {
 
 function onClose(this: SeatedSocket): void {
   const taken = this[seat]
-  taken?.seats.release(taken.key)
+  taken?.seats.release(taken.place)
 }

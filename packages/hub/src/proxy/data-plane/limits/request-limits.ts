@@ -1,14 +1,12 @@
 import type { Route } from '../../route.ts'
 import type { Peer } from '../http1/asker.ts'
-import { nowMs } from '../http1/deadlines.ts'
 import type { Fields } from '../http1/fields.ts'
 import type { LocalAnswer } from '../http1/local-answer.ts'
 import { chunkedLength } from '../http1/request-head.ts'
 import type { RequestHead } from '../http1/request-head.ts'
 import type { LimitName } from '../metrics/counts.ts'
 import { addressKey, clientAddress } from './client-address.ts'
-import { Seats } from './seats.ts'
-import { TokenBuckets } from './token-buckets.ts'
+import { createLimitMemory, SharedLimits, sharedNowMs } from './limit-memory.ts'
 
 /** Limits of an edge; 0 is none. */
 export interface LimitOptions {
@@ -50,28 +48,20 @@ export class RequestLimits {
   readonly isOff: boolean
   readonly #maxBodyBytes: number
   readonly #isTrustedPeer: (address: string) => boolean
-  readonly #addressRate: TokenBuckets | undefined
-  readonly #routeRate: TokenBuckets | undefined
-  readonly #addressSeats: Seats | undefined
-  readonly #routeSeats: Seats | undefined
+  readonly #shared: SharedLimits
 
-  constructor(options: LimitOptions, isTrustedPeer: (address: string) => boolean) {
-    const { burstSeconds } = options
-    const rate = (perSecond: number): TokenBuckets | undefined =>
-      perSecond > 0 ? new TokenBuckets(perSecond, burstSeconds) : undefined
-    const seats = (limit: number): Seats | undefined => (limit > 0 ? new Seats(limit) : undefined)
+  /** @param shared - counted with other workers; alone unless given. */
+  constructor(
+    options: LimitOptions,
+    isTrustedPeer: (address: string) => boolean,
+    shared = new SharedLimits(options, createLimitMemory(options, 1), 0),
+  ) {
     this.#maxBodyBytes = options.maxBodyBytes
     this.#isTrustedPeer = isTrustedPeer
-    this.#addressRate = rate(options.maxRequestsPerSecondPerAddress)
-    this.#routeRate = rate(options.maxRequestsPerSecondPerRoute)
-    this.#addressSeats = seats(options.maxConnectionsPerAddress)
-    this.#routeSeats = seats(options.maxConcurrentPerRoute)
-    this.isOff =
-      options.maxBodyBytes === 0 &&
-      !this.#addressRate &&
-      !this.#routeRate &&
-      !this.#addressSeats &&
-      !this.#routeSeats
+    this.#shared = shared
+    const { addressRate, routeRate, addressSeats, routeSeats } = shared
+    const counted = [addressRate, routeRate, addressSeats, routeSeats]
+    this.isOff = options.maxBodyBytes === 0 && counted.every((one) => one === undefined)
   }
 
   /** @param isHub - the route leads to the hub, which everybody shares. */
@@ -94,28 +84,32 @@ export class RequestLimits {
   }
 
   #checkRates(client: string | undefined, user: string | undefined): Verdict | undefined {
-    const now = nowMs()
-    const ofClient = client === undefined ? 0 : (this.#addressRate?.take(client, now) ?? 0)
+    const { addressRate, routeRate } = this.#shared
+    if (addressRate === undefined && routeRate === undefined) return undefined
+    const now = sharedNowMs()
+    const ofClient = client === undefined ? 0 : (addressRate?.take(client, now) ?? 0)
     if (ofClient > 0) return refused('requests_per_address', 429, ofClient)
-    const ofUser = user === undefined ? 0 : (this.#routeRate?.take(user, now) ?? 0)
+    const ofUser = user === undefined ? 0 : (routeRate?.take(user, now) ?? 0)
     return ofUser > 0 ? refused('requests_per_route', 429, ofUser) : undefined
   }
 
   #takeSeats(client: string | undefined, user: string | undefined): Verdict {
-    const ofClient = client === undefined ? undefined : this.#addressSeats
-    const ofUser = user === undefined ? undefined : this.#routeSeats
+    const ofClient = client === undefined ? undefined : this.#shared.addressSeats
+    const ofUser = user === undefined ? undefined : this.#shared.routeSeats
     if (ofClient === undefined && ofUser === undefined) return passed
-    if (ofClient?.take(client ?? '') === false) return refused('connections_per_address', 429)
-    if (ofUser?.take(user ?? '') === false) {
-      ofClient?.release(client ?? '')
+    const clientSeat = ofClient?.take(client ?? '') ?? -1
+    if (ofClient !== undefined && clientSeat === -1) return refused('connections_per_address', 429)
+    const userSeat = ofUser?.take(user ?? '') ?? -1
+    if (ofUser !== undefined && userSeat === -1) {
+      ofClient?.release(clientSeat)
       return refused('concurrent_per_route', 503)
     }
     let isReleased = false
     const release = (): void => {
       if (isReleased) return
       isReleased = true
-      ofClient?.release(client ?? '')
-      ofUser?.release(user ?? '')
+      ofClient?.release(clientSeat)
+      ofUser?.release(userSeat)
     }
     return { kind: 'passed', release }
   }

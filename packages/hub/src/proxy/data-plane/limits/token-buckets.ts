@@ -1,48 +1,90 @@
-/** Keys that are remembered at most; those that were not used for longest are forgotten. */
-const maxKeys = 10_000
+import type { HashKey } from './key-hash.ts'
+import { KeyTable, ways } from './key-table.ts'
 
-interface Bucket {
-  tokens: number
-  atMs: number
+/** Memory of rates, which the workers of an edge share. */
+export interface RateMemory {
+  readonly keys: SharedArrayBuffer
+  /** For each slot, when its bucket of tokens will be full. */
+  readonly fullAt: SharedArrayBuffer
+}
+
+const buckets = 1024
+/** Keys that are remembered at most; of those that meet, the one that is next to full is forgotten. */
+export const maxRateKeys = buckets * ways
+
+export function createRateMemory(): RateMemory {
+  return {
+    keys: KeyTable.createMemory(buckets),
+    fullAt: new SharedArrayBuffer(maxRateKeys * Float64Array.BYTES_PER_ELEMENT),
+  }
 }
 
 /**
- * A rate for each of many keys: a bucket of tokens that fills at the rate, and from which each use
- * takes one. A bucket that is not known is full, so what is forgotten is forgiven; memory stays
- * bounded however many keys there are.
+ * A rate for each of many keys, in all workers together: a bucket of tokens that fills at the rate,
+ * and from which each use takes one. What is kept is one number, the time at which it is full
+ * again. A bucket that is not known is full, so what is forgotten is forgiven; memory stays bounded
+ * however many keys there are. Source: the generic cell rate algorithm, ITU-T I.371.
  */
 export class TokenBuckets {
-  readonly #perSecond: number
-  readonly #capacity: number
-  /** In order of their last use. */
-  readonly #buckets = new Map<string, Bucket>()
+  readonly #msPerToken: number
+  /** To fill all but one token of an empty bucket. */
+  readonly #toleranceMs: number
+  readonly #table: KeyTable
+  readonly #fullAt: Float64Array
 
   /** @param burstSeconds - so much of the rate may be used at once, one token at the least. */
-  constructor(perSecond: number, burstSeconds: number) {
-    this.#perSecond = perSecond
-    this.#capacity = Math.max(1, perSecond * burstSeconds)
+  constructor(
+    rate: { readonly perSecond: number; readonly burstSeconds: number },
+    memory: RateMemory,
+    hashKey: HashKey,
+    worker: number,
+  ) {
+    const capacity = Math.max(1, rate.perSecond * rate.burstSeconds)
+    this.#msPerToken = 1000 / rate.perSecond
+    // What sums of fractions lose must not cost a token.
+    this.#toleranceMs = (capacity - 1) * this.#msPerToken + 1e-6
+    this.#table = new KeyTable(memory.keys, hashKey, worker)
+    this.#fullAt = new Float64Array(memory.fullAt)
   }
 
-  get size(): number {
-    return this.#buckets.size
+  /**
+   * @param now - by a clock that all workers share, in milliseconds.
+   * @returns 0 when there was a token, else the milliseconds until there is one
+   */
+  take(key: string, now: number): number {
+    const base = this.#table.enter(key)
+    if (base === -1) return Math.ceil(this.#msPerToken)
+    const wait = this.#take(base, now)
+    this.#table.leave(base)
+    return wait
   }
 
-  /** @returns 0 when there was a token, else the milliseconds until there is one. */
-  take(key: string, nowMs: number): number {
-    const bucket = this.#buckets.get(key) ?? { tokens: this.#capacity, atMs: nowMs }
-    const fresh = ((nowMs - bucket.atMs) / 1000) * this.#perSecond
-    bucket.tokens = Math.min(this.#capacity, bucket.tokens + fresh)
-    bucket.atMs = nowMs
-    this.#buckets.delete(key)
-    this.#buckets.set(key, bucket)
-    if (this.#buckets.size > maxKeys) this.#forgetOldest()
-    if (bucket.tokens < 1) return Math.ceil(((1 - bucket.tokens) / this.#perSecond) * 1000)
-    bucket.tokens -= 1
+  /** A worker has ended. */
+  giveBack(worker: number): void {
+    this.#table.unlock(worker)
+  }
+
+  #take(base: number, now: number): number {
+    const fullAt = this.#fullAt
+    let slot = this.#table.find(base)
+    if (slot === -1) {
+      slot = this.#nextToFull(base)
+      fullAt[slot] = now
+      this.#table.assign(slot)
+    }
+    const from = Math.max(now, fullAt[slot] ?? 0)
+    const waitMs = from - now - this.#toleranceMs
+    if (waitMs > 0) return Math.ceil(waitMs)
+    fullAt[slot] = from + this.#msPerToken
     return 0
   }
 
-  #forgetOldest(): void {
-    const oldest = this.#buckets.keys().next()
-    if (oldest.done !== true) this.#buckets.delete(oldest.value)
+  #nextToFull(base: number): number {
+    const fullAt = this.#fullAt
+    let found = base
+    for (let slot = base + 1; slot < base + ways; slot += 1) {
+      if ((fullAt[slot] ?? 0) < (fullAt[found] ?? 0)) found = slot
+    }
+    return found
   }
 }

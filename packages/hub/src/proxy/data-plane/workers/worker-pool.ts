@@ -3,6 +3,8 @@ import { messageOf } from '../../../domain/errors.ts'
 import type { RoutingTable } from '../../routing-table.ts'
 import type { EdgeLog } from '../context.ts'
 import type { Front, FrontSettings } from '../front.ts'
+import { createLimitMemory, type LimitMemory, SharedLimits } from '../limits/limit-memory.ts'
+import { noLimits } from '../limits/request-limits.ts'
 import type { Listen } from '../listen.ts'
 import { EdgeCounts } from '../metrics/counts.ts'
 import type { Drain } from '../public-server.ts'
@@ -54,6 +56,9 @@ export class WorkerPool implements Front {
   /** What workers counted that have ended. */
   readonly #past = new EdgeCounts()
   readonly #firstPauseMs: number
+  readonly #limitMemory: LimitMemory
+  /** To give back what a worker had that has ended. */
+  readonly #sharedLimits: SharedLimits
   #watch: NodeJS.Timeout | undefined
   #restarts = 0
   #at: Listen | undefined
@@ -65,6 +70,10 @@ export class WorkerPool implements Front {
     this.#options = options
     this.#firstPauseMs = options.limits?.firstPauseMs ?? defaultFirstPauseMs
     this.#pauseMs = this.#firstPauseMs
+    const { settings, count } = options
+    const { limits = noLimits } = settings.server
+    this.#limitMemory = createLimitMemory(limits, count)
+    this.#sharedLimits = new SharedLimits(limits, this.#limitMemory, 0)
   }
 
   get workers(): number {
@@ -130,6 +139,7 @@ export class WorkerPool implements Front {
       onExit: (error) => {
         this.#threads.delete(thread)
         this.#past.absorb(thread.counts, true)
+        this.#sharedLimits.giveBack(place)
         const wasServing = this.#serving.delete(thread)
         if (this.#ending.signal.aborted || !wasServing || this.#at === undefined) return
         const reason = error === undefined ? '' : `: ${messageOf(error)}`
@@ -142,8 +152,9 @@ export class WorkerPool implements Front {
         this.#keepStarting(place, this.#nextPauseMs())
       },
     }
+    const server = { ...settings.server, limitMemory: this.#limitMemory, worker: place }
     const thread: WorkerThread = new WorkerThread(
-      { settings, table: table.buffer },
+      { settings: { ...settings, server }, table: table.buffer },
       events,
       limits?.heapMb,
     )
