@@ -76,6 +76,7 @@ function timed<A extends unknown[], R>(
   }
 }
 
+const healthPath = '/_chp_healthz'
 const healthz: Opened = {
   kind: 'answer',
   answer: {
@@ -115,7 +116,7 @@ export function openExchange(
   const { context, rules, hooks, limits, find } = forwarder
   const { head, fields, peer, asker } = request
   const { counts } = context
-  if (head.target === '/_chp_healthz') return healthz
+  if (head.target === healthPath) return healthz
   const isUpgrade = head.upgrade !== ''
   counts.count(isUpgrade ? 'webSocket' : 'web')
   // Bytes of a body would be taken for those of the other protocol.
@@ -189,6 +190,8 @@ export async function locate(
   context: EdgeContext & { readonly pluginStore: PluginStore },
   head: RequestHead,
 ): Promise<Located> {
+  // It is answered whatever the plug-in does.
+  if (head.target === healthPath) return 404
   const asked = readAsked(context, head)
   if (typeof asked === 'number') return asked
   const { decoded, host } = asked

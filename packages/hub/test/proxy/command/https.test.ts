@@ -1,9 +1,12 @@
+import { execFileSync } from 'node:child_process'
 import { createServer, request as requestHttps } from 'node:https'
 import { request as requestHttp } from 'node:http'
 import type { RequestOptions } from 'node:https'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
+import { connect } from 'node:tls'
+import type { ConnectionOptions } from 'node:tls'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { CertificateFiles } from '../../../src/proxy/data-plane/tls/certificate-store.ts'
 import {
@@ -128,10 +131,49 @@ describe.skipIf(!hasOpenssl()).each(kit.programs)('$name', (program) => {
     expect((await strange.ask('/x')).status).toBe(503)
   })
 
+  test('clients of the public side can be asked for a certificate', async () => {
+    const asking = ['--ssl-ca', pair.certPath, '--ssl-request-cert', '--ssl-reject-unauthorized']
+    const peer = await kit.start(program, [...own(), ...asking])
+    const url = `${peer.url}/_chp_healthz`
+    const mine = { key: readFileSync(pair.keyPath), cert: ca, ca }
+    expect((await ask(url, mine)).status).toBe(200)
+    await expect(ask(url, { ca })).rejects.toThrow()
+  })
+
+  test('versions and ciphers are those that the flags name', async () => {
+    const flags = ['--ssl-protocol', 'TLSv1_2', '--ssl-ciphers', 'ECDHE-ECDSA-AES256-GCM-SHA384']
+    const peer = await kit.start(program, [...own(), ...flags])
+    const spoken = (options: ConnectionOptions): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const socket = connect({ host: '127.0.0.1', port: peer.port, ca, ...options }, () => {
+          resolve(`${socket.getProtocol()} ${socket.getCipher().name}`)
+          socket.destroy()
+        })
+        socket.on('error', reject)
+      })
+    expect(await spoken({})).toBe('TLSv1.2 ECDHE-ECDSA-AES256-GCM-SHA384')
+    await expect(spoken({ minVersion: 'TLSv1.3' })).rejects.toThrow()
+    await expect(spoken({ ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' })).rejects.toThrow()
+  })
+
+  test('--insecure takes any certificate of a target, in the edge', async () => {
+    const secure = createServer({ key: readFileSync(pair.keyPath), cert: ca }, (_req, res) => {
+      res.end('secure')
+    }).listen(0, '127.0.0.1')
+    await once(secure, 'listening')
+    kit.cleanups.push(() => {
+      secure.closeAllConnections()
+      secure.close()
+    })
+    const url = `https://127.0.0.1:${(secure.address() as AddressInfo).port}`
+    const peer = await kit.start(program, ['--insecure', '--default-target', url])
+    // Since configurable-http-proxy 5 it has no effect there.
+    expect((await peer.ask('/x')).status).toBe(program.isOurs ? 200 : 503)
+  })
+
   test('a key with a password is opened by the environment', async () => {
     const folder = await kit.temporaryFolder()
     const locked = makeCertificate(folder, { name: 'locked', names: ['IP:127.0.0.1'] })
-    const { execFileSync } = await import('node:child_process')
     const path = `${locked.keyPath}.locked`
     const args = ['pkey', '-in', locked.keyPath, '-aes256', '-passout', 'pass:word', '-out', path]
     execFileSync('openssl', args, { stdio: 'ignore' })

@@ -129,6 +129,20 @@ describe.each(kit.programs)('$name', (program) => {
       await byHost.api('/', { method: 'DELETE' })
     })
 
+    test('a prefix that is cut is that of the path', async () => {
+      const cutting = await kit.start(program, ['--host-routing', '--no-include-prefix'])
+      await cutting.addRoute('/ada.hub.test', url)
+      await cutting.addRoute('/ada.hub.test/user/ada', url)
+      const seen = async (path: string): Promise<string | undefined> => {
+        const text = `GET ${path} HTTP/1.1\r\nHost: ada.hub.test\r\nConnection: close\r\n\r\n`
+        return /"url":"([^"]*)"/.exec(await kit.raw(cutting.port, text))?.[1]
+      }
+      // configurable-http-proxy counts the host along, and cuts too much.
+      const [whole, below] = [await seen('/some/long/path'), await seen('/user/ada/lab/tree/x')]
+      if (program.isOurs) expect([whole, below]).toEqual(['/some/long/path', '/lab/tree/x'])
+      else expect(below).not.toBe('/lab/tree/x')
+    })
+
     test.skipIf(!program.isOurs)(
       'hosts have no case, brackets mean nothing, none is no match',
       async () => {

@@ -101,6 +101,7 @@ test('several workers are counted together, and nothing is lost with one that en
   cleanups.push(() => process.off('worker', onWorker))
   const target = await serve((_req, res) => void res.writeHead(204).end())
   const e = await measured({ workers: 2 })
+  await e.complete()
   await addRoute(e, '/a', target.url)
   let asked = 0
   const askAll = async (count: number): Promise<void> => {

@@ -5,6 +5,9 @@ import type { EdgeLog } from '../context.ts'
 import { formatEdgeMetrics } from './edge-metrics.ts'
 import type { Measurements } from './edge-metrics.ts'
 
+/** Scrapers are few. */
+const maxConnections = 100
+
 /**
  * Answers `/metrics`, and nothing else. Measurements of the process are those of the client library;
  * what the edge counts itself is written here, as it is counted in memory that threads share.
@@ -33,6 +36,7 @@ export async function createMetricsServer(
         res.destroy()
       })
   })
+  server.maxConnections = maxConnections
   server.once('close', () => registry.clear())
   return server
 }

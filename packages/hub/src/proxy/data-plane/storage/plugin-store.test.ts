@@ -189,6 +189,17 @@ test('a client that leaves while it thinks costs its target nothing', async () =
   expect(asked).toBe(2)
 })
 
+test('its state is no matter of the edge’s health', async () => {
+  const code = `export default class {
+    getTarget() { return new Promise(() => {}) }
+    getAll() { throw new Error('away') }
+    add() {} update() {} remove() {}
+  }`
+  const e = await edge({ storage: { file: await pluginFile(code), options: {} } })
+  expect((await ask(e, '/_chp_healthz')).status).toBe(200)
+  expect((await api(e, '')).status).toBe(500)
+})
+
 test('each of several workers has one of its own', async () => {
   const target = await serve((_req, res) => void res.end('here'))
   const code = `export default class {
