@@ -197,7 +197,7 @@ async function closeServers(servers: readonly Server[]): Promise<void> {
 function frontSettings(options: EdgeOptions, tls: FrontSettings['tls']): FrontSettings {
   const { forward, trustedProxies = defaultTrustedProxies, clientTls } = options
   const { keepAliveTimeoutMs, timeoutMs, headTimeoutMs, connectTimeoutMs, isProxied } = options
-  const { limits, webSocketPingMs, bodyWindowMs, stallMs } = options
+  const { limits, webSocketPingMs, bodyWindowMs, stallMs, http2IdleMs } = options
   return {
     forward,
     trustedProxies,
@@ -214,6 +214,7 @@ function frontSettings(options: EdgeOptions, tls: FrontSettings['tls']): FrontSe
       ...(webSocketPingMs !== undefined && { webSocketPingMs }),
       ...(bodyWindowMs !== undefined && { bodyWindowMs }),
       ...(stallMs !== undefined && { stallMs }),
+      ...(http2IdleMs !== undefined && { http2IdleMs }),
     },
     protocol: options.protocol ?? { settings: {} },
     ...(tls !== undefined && { tls }),

@@ -3,6 +3,7 @@ import type { Server, Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import type { TLSSocket, TlsOptions } from 'node:tls'
 import { withSharedReads } from './http1/bytes.ts'
+import { tcpKeepAliveMs } from './http1/tunnel.ts'
 import type { Gate } from './limits/gate.ts'
 import { readProxyHeader } from './proxy-protocol.ts'
 import type { ProxiedPeer } from './proxy-protocol.ts'
@@ -32,6 +33,13 @@ export interface FrontDoorOptions {
   readonly onTls: (socket: TLSSocket, peer: ProxiedPeer | undefined) => void
 }
 
+/** Peers that vanish without a word are found, also while nothing is to be said to them. */
+const accepting = {
+  allowHalfOpen: true,
+  noDelay: true,
+  keepAlive: true,
+  keepAliveInitialDelay: tcpKeepAliveMs,
+} as const
 const handshakeTimeoutMs = 10_000
 const headerTimeoutMs = 5_000
 
@@ -45,22 +53,19 @@ export function createFrontDoor(options: FrontDoorOptions): Server {
         socket.resume()
       })
     }
-    return createServer(
-      { allowHalfOpen: true, noDelay: true, pauseOnConnect: true },
-      (accepted) => {
-        const full = gate.isFull()
-        if (full !== 0) return gate.refuse(accepted, full, true)
-        const socket = withSharedReads(accepted)
-        const refusal = gate.enter(socket, addressOf(socket))
-        if (refusal === 0) onPlain(socket, undefined)
-        else gate.refuse(socket, refusal, true)
-      },
-    )
+    return createServer({ ...accepting, pauseOnConnect: true }, (accepted) => {
+      const full = gate.isFull()
+      if (full !== 0) return gate.refuse(accepted, full, true)
+      const socket = withSharedReads(accepted)
+      const refusal = gate.enter(socket, addressOf(socket))
+      if (refusal === 0) onPlain(socket, undefined)
+      else gate.refuse(socket, refusal, true)
+    })
   }
   const peers = new Map<string, ProxiedPeer>()
   const server = createTlsFront(tls, (socket) => options.onTls(socket, peers.get(placeOf(socket))))
   if (!isProxied) {
-    return createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    return createServer(accepting, (socket) => {
       const refusal = gate.isFull() || gate.enter(socket, addressOf(socket))
       if (refusal !== 0) return gate.refuse(socket, refusal, false)
       gate.count(socket)
@@ -101,7 +106,7 @@ function createProxiedServer(
   options: Pick<FrontDoorOptions, 'isTrustedPeer' | 'gate' | 'tls'>,
   onHeader: (socket: Socket, peer: ProxiedPeer | undefined) => void,
 ): Server {
-  return createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+  return createServer(accepting, (socket) => {
     const { gate, tls } = options
     const address = addressOf(socket)
     // Who is not trusted could say to be anybody.

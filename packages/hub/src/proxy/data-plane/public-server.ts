@@ -30,6 +30,8 @@ export interface PublicServerOptions {
   readonly headTimeoutMs?: number
   /** Time for a connection to a target; ten seconds unless given. */
   readonly connectTimeoutMs?: number
+  /** An HTTP/2 connection without a request for so long is closed; a minute unless given. */
+  readonly http2IdleMs?: number
   /** A client that takes nothing of an answer for so long is given up; five minutes unless given. */
   readonly stallMs?: number
   /** A WebSocket whose client is quiet for so long gets a ping, then its end; 0 never. */
@@ -65,7 +67,7 @@ const defaultConnectTimeoutMs = 10_000
 const defaultBodyWindowMs = 60_000
 const defaultStallMs = 300_000
 /** Browsers keep one connection for long; they are told before it is closed. */
-const http2IdleMs = 60_000
+const defaultHttp2IdleMs = 60_000
 
 /** The listener that proxies, and the connections it accepted. */
 export class PublicServer {
@@ -113,7 +115,9 @@ export class PublicServer {
     const parts = { pool, tunnels: this.#tunnels, limits, stallMs }
     this.forwarder = createForwarder(context, parts)
     this.#services = this.#createServices()
-    this.#sessions = new Http2Sessions(this.#services, { idleMs: http2IdleMs })
+    this.#sessions = new Http2Sessions(this.#services, {
+      idleMs: options.http2IdleMs ?? defaultHttp2IdleMs,
+    })
     this.listener = createFrontDoor({
       ...(options.tls !== undefined && { tls: options.tls }),
       isProxied: options.isProxied === true,

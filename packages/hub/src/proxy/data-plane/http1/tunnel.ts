@@ -9,7 +9,7 @@ import { FrameFollower, pingFrame, pongBytes, stop } from './websocket-frames.ts
 const looksPerInterval = 4
 const maxLookIntervalMs = 5000
 /** Silence after which the system asks the other end of a connection whether it is there. */
-const tcpKeepAliveMs = 60_000
+export const tcpKeepAliveMs = 60_000
 
 /** Sockets of clients whose connection became a tunnel, and the watch over abandoned ones. */
 export class Tunnels {

@@ -7,6 +7,7 @@ import type { LiveTls } from '../tls/live-tls.ts'
 import { sharedReads } from './bytes.ts'
 import { nowMs } from './deadlines.ts'
 import type { Deadlines } from './deadlines.ts'
+import { tcpKeepAliveMs } from './tunnel.ts'
 import { UpstreamConnection } from './upstream-connection.ts'
 
 /** Shorter than any server keeps an idle connection. */
@@ -119,7 +120,8 @@ export class UpstreamPool {
 
   #connect(target: Target): Socket {
     const { hostname: host, port, socketPath } = target
-    const where = socketPath === undefined ? { host, port } : { path: socketPath }
+    const asking = { keepAlive: true, keepAliveInitialDelay: tcpKeepAliveMs }
+    const where = socketPath === undefined ? { host, port, ...asking } : { path: socketPath }
     if (target.protocol === 'http:')
       return connectTcp({ ...where, noDelay: true, onread: sharedReads })
     const tls = this.options.tls?.current

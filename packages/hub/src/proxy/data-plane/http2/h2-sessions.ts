@@ -3,6 +3,8 @@ import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
 import { maxHeadBytes } from '../context.ts'
 import type { Peer } from '../http1/asker.ts'
+import { nowMs } from '../http1/deadlines.ts'
+import type { Deadlines, Waiting } from '../http1/deadlines.ts'
 import { maxFields } from '../http1/fields.ts'
 import { StreamAsker, type StreamServices } from './h2-asker.ts'
 
@@ -26,6 +28,8 @@ const sessionWindowBytes = 1024 * 1024
 /** Requests that a client takes back before their answer, in a window, before it is sent away. */
 const maxTakenBack = 200
 const takenBackWindowMs = 10_000
+/** For a client that is told of the end to close its side. */
+const lastWordsMs = 2000
 
 /** The HTTP/2 connections of a listener. Source: RFC 9113; chosen by ALPN `h2`. */
 export class Http2Sessions {
@@ -61,12 +65,13 @@ export class Http2Sessions {
     session.setLocalWindowSize(sessionWindowBytes)
     this.#sessions.add(session)
     session.on('close', () => this.#sessions.delete(session)).on('error', () => session.destroy())
-    session.setTimeout(this.#options.idleMs, () => session.close())
+    const idle = new IdleWatch(session, this.#services.pace.deadlines, this.#options.idleMs)
     const takenBack = new TakenBack(session)
     session.on(
       'stream',
       (stream: ServerHttp2Stream, _headers: object, _flags: number, raw: string[]) => {
         takenBack.watch(stream)
+        idle.watch(stream)
         new StreamAsker(stream, this.#services, raw).begin(peer, raw)
       },
     )
@@ -81,6 +86,40 @@ export class Http2Sessions {
 
   destroy(): void {
     for (const session of this.#sessions) session.destroy()
+  }
+}
+
+/**
+ * Ends a connection that is not used for requests, whatever else comes on it: pings, or the head of a
+ * request byte by byte.
+ */
+class IdleWatch implements Waiting {
+  deadlineMs: number
+  readonly #session: ServerHttp2Session
+  readonly #idleMs: number
+  #open = 0
+
+  constructor(session: ServerHttp2Session, deadlines: Deadlines, idleMs: number) {
+    this.#session = session
+    this.#idleMs = idleMs
+    this.deadlineMs = nowMs() + idleMs
+    deadlines.add(this)
+    session.once('close', () => deadlines.delete(this))
+  }
+
+  watch(stream: ServerHttp2Stream): void {
+    this.#open += 1
+    this.deadlineMs = 0
+    stream.once('close', () => {
+      this.#open -= 1
+      if (this.#open === 0) this.deadlineMs = nowMs() + this.#idleMs
+    })
+  }
+
+  onDeadline(): void {
+    if (this.#session.closed) this.#session.destroy()
+    else this.#session.close()
+    this.deadlineMs = nowMs() + lastWordsMs
   }
 }
 

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { connect as connectTcp } from 'node:net'
 import { describe, expect, test, vi } from 'vitest'
 import { addRoute, ask, cleanups, edge, patience, raw } from '../edge-test-kit.ts'
@@ -146,4 +147,42 @@ describe('connections that say nothing take their place among all', () => {
       expect(await answer.text()).toContain('OK')
     }
   })
+})
+
+test('an HTTP/2 connection that only pings is idle', async ({ skip }) => {
+  if (!canMake) return skip('no openssl on this machine')
+  const e = await edge({ ...(await http2Options()), http2IdleMs: 300 })
+  const busy = await serveWire()
+  await addRoute(e, '/busy', busy.url)
+  const session = openSession(e)
+  const waiting = askStream(session, { ':path': '/busy' })
+  const pinging = setInterval(() => session.destroyed || session.ping(() => undefined), 20)
+  cleanups.push(() => clearInterval(pinging))
+  const far = await busy.connection(0)
+  await far.until('\r\n\r\n')
+  await new Promise((resolve) => setTimeout(resolve, 700))
+  // What is awaited is no idleness.
+  far.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi')
+  expect(await waiting).toMatchObject({ status: 200, text: 'hi' })
+  await vi.waitUntil(() => session.closed, patience)
+})
+
+test('both ends are asked by TCP whether they are there', async ({ skip }) => {
+  if (process.platform !== 'linux') return skip('/proc tells of timers on Linux')
+  const target = await serveWire()
+  const e = await edge()
+  await addRoute(e, '/', target.url)
+  wire(e.port).send(get('/'))
+  await target.connection(0)
+  const hex = (port: number): string => `:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  /** Whether a connection of that address has the timer of keep-alive. Source: proc_net_tcp. */
+  const isAsked = async (column: 1 | 2, port: number): Promise<boolean> => {
+    const lines = (await readFile('/proc/net/tcp', 'utf8')).split('\n')
+    const fields = lines.map((line) => line.trim().split(/\s+/))
+    return fields.some(
+      (f) => f[3] === '01' && f[column]?.endsWith(hex(port)) && f[5]?.startsWith('02:'),
+    )
+  }
+  await vi.waitUntil(() => isAsked(1, e.port), patience)
+  await vi.waitUntil(() => isAsked(2, target.port), patience)
 })
