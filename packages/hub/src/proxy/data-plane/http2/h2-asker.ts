@@ -27,6 +27,8 @@ export type StreamServices = Pick<
 const fields = new Fields()
 /** Others are invalid, and Node does not send them. Source: RFC 9110 §15. */
 const maxStatus = 599
+/** For a client to end a body that was answered before its end. */
+const lingerMs = 2000
 const isPerConnection: ReadonlySet<number> = new Set([
   fieldKind.hopByHop,
   fieldKind.connection,
@@ -207,8 +209,17 @@ export class StreamAsker implements Asker {
     this.#exchange = undefined
     this.#trailers = parseTrailers(trailers)
     this.#stream.end()
-    // The rest of a body that the target did not want is thrown away.
-    this.#stream.resume()
+    this.#linger()
+  }
+
+  /** The rest of a body that nobody wanted is thrown away, and not waited for. */
+  #linger(): void {
+    const stream = this.#stream
+    stream.resume()
+    if (stream.endAfterHeaders || stream.readableEnded) return
+    const timer = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), lingerMs)
+    timer.unref()
+    stream.once('close', () => clearTimeout(timer))
   }
 
   fail(failure: ProxyFailure): void {
@@ -251,6 +262,7 @@ export class StreamAsker implements Asker {
         'content-length': body.length,
       })
       stream.end(this.#request?.method === 'HEAD' ? undefined : body)
+      this.#linger()
     })
   }
 

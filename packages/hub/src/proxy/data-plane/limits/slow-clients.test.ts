@@ -167,6 +167,26 @@ test('an HTTP/2 connection that only pings is idle', async ({ skip }) => {
   await vi.waitUntil(() => session.closed, patience)
 })
 
+test('a body over HTTP/2 that does not end is not waited for once it was answered', async ({
+  skip,
+}) => {
+  if (!canMake) return skip('no openssl on this machine')
+  const e = await edge(await http2Options())
+  const early = await serveWire((one) => {
+    one.socket.once('data', () => one.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi'))
+  })
+  await addRoute(e, '/early', early.url)
+  const session = openSession(e)
+  const asked = ['/early', '/_chp_healthz'].map((path) => {
+    const stream = session.request({ ':authority': 'hub.test', ':path': path, ':method': 'POST' })
+    stream.write('a beginning')
+    return { stream, answered: answerOf(stream) }
+  })
+  const answers = await Promise.all(asked.map(({ answered }) => answered))
+  expect(answers.map(({ text }) => text)).toEqual(['hi', '{"status":"OK"}'])
+  expect(asked.map(({ stream }) => stream.rstCode)).toEqual([0, 0])
+})
+
 test('both ends are asked by TCP whether they are there', async ({ skip }) => {
   if (process.platform !== 'linux') return skip('/proc tells of timers on Linux')
   const target = await serveWire()
