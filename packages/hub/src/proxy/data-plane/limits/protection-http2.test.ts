@@ -30,6 +30,15 @@ async function open({ url }: EdgeProcess): Promise<ClientHttp2Session> {
   return session
 }
 
+/** Waits until the edge has read what was sent, so that the client does not run ahead of it. */
+function hearsAgain(session: ClientHttp2Session): Promise<void> {
+  return new Promise((resolve) => {
+    // The callback is called when the session ends, too.
+    const isSent = !session.destroyed && session.ping(() => resolve())
+    if (!isSent) resolve()
+  })
+}
+
 /** @returns the status; 0 when the stream was reset */
 async function send(
   session: ClientHttp2Session,
@@ -74,7 +83,7 @@ test('a client that keeps taking requests back is sent away; the target hears of
     )
     await new Promise((resolve) => setImmediate(resolve))
     for (const stream of streams) stream.close(constants.NGHTTP2_CANCEL)
-    await new Promise((resolve) => setImmediate(resolve))
+    await hearsAgain(session)
   }
   await vi.waitUntil(() => session.destroyed || session.closed, patience)
   // The reason can be lost where the client is still sending.
