@@ -215,6 +215,10 @@ export const edgeFlags = {
     value: 'N',
     help: 'threads that forward; one per core or its quota, 1 is the main thread alone',
   },
+  replace: {
+    ...isSwitch,
+    help: 'take over from the edge that --pid-file names, without refusing or cutting a connection',
+  },
   successor: {
     ...isSwitch,
     help: 'listen beside the edge that has the ports and is about to end',

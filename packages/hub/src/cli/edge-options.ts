@@ -6,6 +6,7 @@ import { createPeerTrust, defaultTrustedProxies } from '../proxy/data-plane/peer
 import type { LimitOptions } from '../proxy/data-plane/limits/request-limits.ts'
 import type { ProtocolFlags, PublicTlsFlags, TlsFlags } from '../proxy/data-plane/tls/tls-setup.ts'
 import { messageOf } from '../domain/errors.ts'
+import { findProcess, type ProcessIdentity } from '../util/process-identity.ts'
 import { usableCores } from '../util/usable-cores.ts'
 import { type EdgeFlagValues, readEdgeFlags, UsageError } from './edge-flags.ts'
 import {
@@ -27,6 +28,8 @@ export interface EdgeCommand {
   readonly drainMs: number
   readonly webSocketsMs: number
   readonly pidPath?: string
+  /** The edge that runs is to end, once this one serves. */
+  readonly predecessor?: ProcessIdentity
 }
 
 /** Reads the command line. Throws an error whose message is for people. */
@@ -41,6 +44,7 @@ export function parseEdgeFlags(argv: readonly string[], env: NodeJS.ProcessEnv):
   )
   const logLevel = logLevels.find((level) => level === values['log-level'].toLowerCase())
   if (logLevel === undefined) throw new UsageError(`--log-level is one of ${logLevels.join(', ')}`)
+  const predecessor = values.replace ? findPredecessor(values['pid-file']) : undefined
   const hubUrls = values['hub-url'].map((url) => urlFlag('hub-url', url).replace(/\/*$/, '/'))
   const { 'default-target': defaultTarget } = values
   const errorTarget =
@@ -71,7 +75,7 @@ export function parseEdgeFlags(argv: readonly string[], env: NodeJS.ProcessEnv):
       values.workers === undefined
         ? defaultWorkers(values)
         : wholeNumber('workers', values.workers, maxWorkers),
-    isSuccessor: values.successor,
+    isSuccessor: values.successor || predecessor !== undefined,
     publicListen: listenAt(values.socket, { ip: address(values.ip), port }),
     apiListen: listenAt(values['api-socket'], { ip: address(values['api-ip']), port: apiPort }),
     ...metricsListen(values),
@@ -93,7 +97,13 @@ export function parseEdgeFlags(argv: readonly string[], env: NodeJS.ProcessEnv):
   }
   const drainMs = wholeNumber('drain-timeout', values['drain-timeout'])
   const webSocketsMs = wholeNumber('drain-websockets', values['drain-websockets'])
-  return { options, drainMs, webSocketsMs, ...optional('pidPath', values['pid-file']) }
+  return {
+    options,
+    drainMs,
+    webSocketsMs,
+    ...optional('pidPath', values['pid-file']),
+    ...(predecessor !== undefined && { predecessor }),
+  }
 }
 
 /** The plug-in gets options by configurable-http-proxy's names. Source: contract proxy §11. */
@@ -159,6 +169,24 @@ function limitsOf(values: EdgeFlagValues): LimitOptions {
 /** A plug-in that keeps routes in memory would keep them apart in each thread. */
 function defaultWorkers(values: EdgeFlagValues): number {
   return values['storage-backend'] === undefined ? usableCores() : 1
+}
+
+/** @returns nothing when it has ended: then there is nobody to take over from. */
+function findPredecessor(pidPath: string | undefined): ProcessIdentity | undefined {
+  if (pidPath === undefined)
+    throw new UsageError('--replace needs --pid-file, which names the edge')
+  const pid = Number(readOr('', pidPath).trim())
+  if (!Number.isSafeInteger(pid) || pid < 1) return undefined
+  // A process that has its number by now is none of ours.
+  return readOr('', `/proc/${pid}/cmdline`).includes('edge') ? findProcess(pid) : undefined
+}
+
+function readOr(otherwise: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return otherwise
+  }
 }
 
 type LimitFlag =

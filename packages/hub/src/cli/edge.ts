@@ -3,6 +3,7 @@ import { flushCompileCache } from 'node:module'
 import { startEdge } from '../proxy/data-plane/edge.ts'
 import type { Edge, EdgeOptions } from '../proxy/data-plane/edge.ts'
 import type { Listen } from '../proxy/data-plane/listen.ts'
+import { signalProcess } from '../util/process-identity.ts'
 import { orreryVersion } from '../util/version.ts'
 import { messageOf } from '../domain/errors.ts'
 import { edgeHelp, readEdgeFlags, UsageError } from './edge-flags.ts'
@@ -23,7 +24,7 @@ export async function runEdge(argv: string[], env: NodeJS.ProcessEnv): Promise<v
       process.stdout.write(information, () => process.exit(0))
       return
     }
-    const { options, drainMs, webSocketsMs, pidPath } = parseEdgeFlags(argv, env)
+    const { options, drainMs, webSocketsMs, pidPath, predecessor } = parseEdgeFlags(argv, env)
     const onDead = (error: Error): void => {
       options.log('error', `the edge ends: ${error.message}`)
       process.exit(1)
@@ -48,6 +49,10 @@ export async function runEdge(argv: string[], env: NodeJS.ProcessEnv): Promise<v
     // Who reads the file may send a signal at once.
     if (pidPath !== undefined) writePidFile(pidPath)
     pidFile = pidPath
+    if (predecessor !== undefined) {
+      options.log('info', `Taking over from process ${predecessor.pid}, which ends`)
+      signalProcess(predecessor, 'SIGTERM')
+    }
     // Node does so at its end only, which a kill takes away.
     await edge.complete()
     flushCompileCache()

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test, vi } from 'vitest'
@@ -24,6 +25,7 @@ async function freePort(): Promise<number> {
 /** Starts an edge as a hub does; the ports and the folder are those of the one before. */
 async function edgeProcesses(): Promise<{
   port: number
+  dataDir: string
   start(...flags: string[]): Promise<ProxyProcess>
 }> {
   const dataDir = await temporaryFolder()
@@ -32,6 +34,7 @@ async function edgeProcesses(): Promise<{
   const listen = ['--ip', '127.0.0.1', '--port', String(port), '--api-port', String(apiPort)]
   return {
     port,
+    dataDir,
     async start(...flags) {
       const started = await startProxyProcess({
         name: 'edge',
@@ -101,6 +104,23 @@ test('a hub that comes with the same flags keeps the edge', async () => {
   const { socket, got } = await openWebSocket(edges.port)
   first.release()
   expect((await edges.start('--default-target', target.url)).wasRunning).toBe(true)
+  socket.write('x')
+  await vi.waitUntil(() => got().includes('echo:x'), patience)
+}, 60_000)
+
+test('a hub of another version replaces the edge, though its flags are the same; what is open lives on', async () => {
+  const target = await serveEcho()
+  const edges = await edgeProcesses()
+  const first = await edges.start('--default-target', target.url)
+  const { socket, got } = await openWebSocket(edges.port)
+  first.release()
+  const recordPath = join(edges.dataDir, 'edge.json')
+  const record = JSON.parse(readFileSync(recordPath, 'utf8')) as { pid: number; version: string }
+  writeFileSync(recordPath, JSON.stringify({ ...record, version: '0.0.1' }))
+  expect((await edges.start('--default-target', target.url)).wasRunning).toBe(false)
+  const next = JSON.parse(readFileSync(recordPath, 'utf8')) as { pid: number; version: string }
+  expect(next).toMatchObject({ version: record.version })
+  expect(next.pid).not.toBe(record.pid)
   socket.write('x')
   await vi.waitUntil(() => got().includes('echo:x'), patience)
 }, 60_000)

@@ -10,6 +10,7 @@ import {
   type ProcessIdentity,
   signalProcess,
 } from '../../util/process-identity.ts'
+import { orreryVersion } from '../../util/version.ts'
 
 export interface ProxyProcessOptions {
   /** What it is called in the names of its files and in messages. */
@@ -50,6 +51,8 @@ export interface ProxyProcess {
 
 interface ProcessRecord extends ProcessIdentity {
   readonly args: readonly string[]
+  /** Of the hub that started it: with another version comes another edge. */
+  readonly version: string
   /** Serves beside it until it is told to end. */
   readonly predecessor?: ProcessIdentity
 }
@@ -124,7 +127,9 @@ async function adoptOrStart(options: ProxyProcessOptions): Promise<Found> {
   if (found.predecessor !== undefined) dismiss(options, found, found.predecessor)
   if (!isAlive(found)) return startNew()
   const sameArguments = JSON.stringify(found.args) === JSON.stringify(options.args)
-  if (sameArguments && (await isHealthy(options.healthUrl))) {
+  // What is not ours is no other for a hub of another version.
+  const isSame = sameArguments && (options.name !== 'edge' || found.version === orreryVersion)
+  if (isSame && (await isHealthy(options.healthUrl))) {
     logger.info({ pid: found.pid }, `taking over the running ${name}`)
     return { ...found, wasRunning: true }
   }
@@ -146,15 +151,15 @@ async function adoptOrStart(options: ProxyProcessOptions): Promise<Found> {
 async function succeed(options: ProxyProcessOptions, found: ProcessRecord): Promise<Found> {
   const predecessor = { pid: found.pid, startTicks: found.startTicks }
   const current = await start(options, predecessor)
-  dismiss(options, { ...current, args: options.args }, predecessor)
+  dismiss(options, { ...current, args: options.args, version: orreryVersion }, predecessor)
   return { ...current, wasRunning: false, predecessor }
 }
 
 /** Tells it once: a second time would cut its connections. */
 function dismiss(place: Place, current: ProcessRecord, predecessor: ProcessIdentity): void {
   if (isAlive(predecessor)) signalProcess(predecessor, 'SIGTERM')
-  const { pid, startTicks, args } = current
-  writeRecord(place, { pid, startTicks, args })
+  const { pid, startTicks, args, version } = current
+  writeRecord(place, { pid, startTicks, args, version })
 }
 
 async function start(
@@ -183,7 +188,12 @@ async function start(
   try {
     if (identity !== undefined) {
       const { args } = options
-      writeRecord(options, { ...identity, args, ...(predecessor !== undefined && { predecessor }) })
+      writeRecord(options, {
+        ...identity,
+        args,
+        version: orreryVersion,
+        ...(predecessor !== undefined && { predecessor }),
+      })
     }
     await untilHealthy(options, child, logPath)
   } catch (error) {
@@ -304,6 +314,7 @@ function readRecord(place: Place): ProcessRecord | undefined {
       pid,
       startTicks,
       args: args.map(String),
+      version: 'version' in value ? String(value.version) : '',
       ...(isIdentity(before) && { predecessor: before }),
     }
   } catch {

@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { RoutingTable } from '../routing-table.ts'
 import type { EdgeLog } from './context.ts'
 import { type Front, type FrontSettings, openFront } from './front.ts'
-import { canSharePorts, ensureFree, type Listen, listen } from './listen.ts'
+import { canSharePorts, closeGently, ensureFree, type Listen, listen } from './listen.ts'
 import { defaultTrustedProxies } from './peer-trust.ts'
 import type { PublicServerOptions } from './public-server.ts'
 import { EdgeCounts } from './metrics/counts.ts'
@@ -72,6 +71,9 @@ export interface Edge {
   close(drainMs: number, webSocketsMs?: number): Promise<void>
 }
 
+/** Of the API, and of the metrics: hubs and scrapers are few. */
+const maxApiConnections = 1000
+
 /** Starts the data plane. Rejects with the listener's error when an address cannot be bound. */
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { log, snapshotFile } = options
@@ -92,8 +94,18 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
         })
   const counts = new EdgeCounts()
   let front: Front | undefined
+  const open = async (at: Listen): Promise<Listen> => {
+    if (options.isSuccessor !== true) await ensureFree(at)
+    return { ...at, isShared, takesOver: options.isSuccessor === true }
+  }
   const helpers =
-    options.tls && (await openTlsHelpers(options.tls, log, () => front?.reloadCertificates()))
+    options.tls &&
+    (await openTlsHelpers(options.tls, {
+      log,
+      open,
+      onIssued: () => front?.reloadCertificates(),
+      onTicketKeys: (keys) => front?.useTicketKeys(keys),
+    }))
   const servers: Server[] = []
   let sides: MainThreadTls | undefined
   const closeFront = async (requestsMs: number, webSocketsMs: number): Promise<void> => {
@@ -119,10 +131,6 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     } else front = await openFront(settings, { table, log, counts, ...storage })
     const forwarding = front
     const isPooled = forwarding instanceof WorkerPool
-    const open = async (at: Listen): Promise<Listen> => {
-      if (options.isSuccessor !== true) await ensureFree(at)
-      return { ...at, isShared }
-    }
     const listening = front.listen(await open(publicListen))
     // Looked at below, once what can be done meanwhile is done.
     listening.catch(() => undefined)
@@ -154,6 +162,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       options.metricsListen && metrics && (await listen(metrics, await open(options.metricsListen)))
     // Last, since a hub takes an API that answers for an edge that is up.
     servers.push(api)
+    for (const server of servers) server.maxConnections = maxApiConnections
     const apiPort = await listen(api, await open(options.apiListen))
     if (options.hubUrls.length > 0) {
       const { HubSubscription } = await import('./subscription.ts')
@@ -169,7 +178,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       redirectPort: helpers?.redirectPort,
       complete: () => forwarding.complete(),
       async close(drainMs, webSocketsMs = 0) {
-        const closed = closeServers(servers)
+        const closed = closeGently(servers)
         // The file is the successor's from here on.
         await writer?.close()
         await closeFront(drainMs, webSocketsMs)
@@ -178,20 +187,10 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       },
     }
   } catch (error) {
-    await closeServers(servers)
+    await closeGently(servers)
     await closeFront(0, 0)
     throw error
   }
-}
-
-async function closeServers(servers: readonly Server[]): Promise<void> {
-  const listening = servers.filter((server) => server.listening)
-  const closed = Promise.all(listening.map((server) => once(server, 'close')))
-  for (const server of listening) {
-    server.close()
-    server.closeAllConnections()
-  }
-  await closed
 }
 
 function frontSettings(options: EdgeOptions, tls: FrontSettings['tls']): FrontSettings {

@@ -6,6 +6,9 @@ import { findTarget } from '../target.ts'
 import type { LocalAnswer } from './http1/local-answer.ts'
 
 const timeoutMs = 10_000
+/** Asked at a time, each over a connection of its own: one that hangs must not gather thousands. */
+const maxAsked = 100
+let asking = 0
 /** Larger error pages are replaced by the built-in ones. */
 const maxPageBytes = 1024 * 1024
 
@@ -24,7 +27,7 @@ export async function askErrorTarget(
   },
 ): Promise<LocalAnswer | undefined> {
   const target = findTarget(errorTarget)
-  if (target === undefined) return undefined
+  if (target === undefined || asking >= maxAsked) return undefined
   const { code, asked, tls } = failure
   const { protocol, hostname, port, host, socketPath } = target
   const options: RequestOptions = {
@@ -34,6 +37,7 @@ export async function askErrorTarget(
     agent: false,
     signal: AbortSignal.timeout(timeoutMs),
   }
+  asking += 1
   try {
     const answer = await new Promise<IncomingMessage>((resolve, reject) => {
       const request =
@@ -45,6 +49,8 @@ export async function askErrorTarget(
     return await readPage(code, answer)
   } catch {
     return undefined
+  } finally {
+    asking -= 1
   }
 }
 

@@ -65,7 +65,12 @@ test('a large body passes unchanged while a reader that stops holds the target b
   const target = await serve(async (req, res) => {
     for await (const chunk of req) {
       written += (chunk as Buffer).length
-      if (!res.write(chunk)) await Promise.race([once(res, 'drain'), once(res, 'close')])
+      if (res.write(chunk)) continue
+      const waiting = new AbortController()
+      const either = (['drain', 'close'] as const).map((name) => once(res, name, waiting))
+      await Promise.race(either)
+      waiting.abort()
+      await Promise.allSettled(either)
     }
     res.end()
   })

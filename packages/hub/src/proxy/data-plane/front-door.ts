@@ -8,9 +8,11 @@ import type { Gate } from './limits/gate.ts'
 import { readProxyHeader } from './proxy-protocol.ts'
 import type { ProxiedPeer } from './proxy-protocol.ts'
 import type { CertificateStore } from './tls/certificate-store.ts'
+import type { SessionTickets } from './tls/session-tickets.ts'
 
 export interface TlsFrontOptions {
   readonly certificates: CertificateStore
+  readonly tickets: SessionTickets
   /** Versions, ciphers and what is asked of clients. */
   readonly settings: Pick<
     TlsOptions,
@@ -83,10 +85,11 @@ export function createFrontDoor(options: FrontDoorOptions): Server {
 }
 
 function createTlsFront(tls: TlsFrontOptions, onSecure: (socket: TLSSocket) => void): Server {
-  const { certificates, settings, hasHttp2 } = tls
+  const { certificates, settings, hasHttp2, tickets } = tls
   const server = createTlsServer({
     ...settings,
     ...certificates.defaultMaterial(),
+    ticketKeys: tickets.keys,
     allowHalfOpen: true,
     noDelay: true,
     handshakeTimeout: handshakeTimeoutMs,
@@ -94,8 +97,13 @@ function createTlsFront(tls: TlsFrontOptions, onSecure: (socket: TLSSocket) => v
     SNICallback: (name, done) => done(null, certificates.contextFor(name)),
   })
   certificates.onChange(() =>
-    server.setSecureContext({ ...settings, ...certificates.defaultMaterial() }),
+    server.setSecureContext({
+      ...settings,
+      ...certificates.defaultMaterial(),
+      ticketKeys: tickets.keys,
+    }),
   )
+  tickets.onChange(() => server.setTicketKeys(tickets.keys))
   server.on('secureConnection', onSecure)
   // Scanners and clients that do not trust the certificate: nothing of ours went wrong.
   server.on('tlsClientError', (_error, socket) => socket.destroy())

@@ -42,6 +42,8 @@ export interface Front {
   /** Workers that were started in place of one that ended. */
   readonly restarts: number
   reloadCertificates(): void
+  /** Tickets of TLS sessions are made with these from now on. */
+  useTicketKeys(keys: Uint8Array): void
   close(drain: Drain): Promise<void>
 }
 
@@ -89,6 +91,7 @@ export async function openFront(
       sum.absorb(counts)
     },
     reloadCertificates: () => void tls?.certificates.reload(),
+    useTicketKeys: (keys) => tls?.tickets.use(keys),
     async close(drain) {
       await server.close(drain)
       tls?.certificates.close()

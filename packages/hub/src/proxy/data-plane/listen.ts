@@ -1,5 +1,7 @@
 import { once } from 'node:events'
-import { lstat, rm } from 'node:fs/promises'
+import type { Server as HttpServer } from 'node:http'
+import { lstatSync, rmSync } from 'node:fs'
+import { lstat, rename, rm } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, ListenOptions, Server } from 'node:net'
 
@@ -11,11 +13,13 @@ export interface Listen {
   readonly socketPath?: string
   /** Others of this user may listen there too, and the kernel gives each its part. */
   readonly isShared?: boolean
+  /** Takes the place of one that listens on the Unix socket. */
+  readonly takesOver?: boolean
 }
 
 /** @returns the port; 0 for a Unix socket */
 export async function listen(server: Server, at: Listen): Promise<number> {
-  if (at.socketPath !== undefined) await listenOnSocket(server, at.socketPath)
+  if (at.socketPath !== undefined) await listenOnSocket(server, at.socketPath, at.takesOver)
   else {
     server.listen(addressOf(at))
     await once(server, 'listening')
@@ -44,6 +48,27 @@ export async function canSharePorts(): Promise<boolean> {
   }
 }
 
+/** Requests that are under way get so long. */
+const lastAnswersMs = 1000
+
+/**
+ * Closes servers without cutting those that just came: the kernel resets what it has accepted and
+ * we have not, and the next immediates run right after the loop has taken all of it.
+ */
+export async function closeGently(servers: readonly HttpServer[]): Promise<void> {
+  const listening = servers.filter((server) => server.listening)
+  await new Promise(setImmediate)
+  await new Promise(setImmediate)
+  const closed = listening.map(async (server) => {
+    const over = once(server, 'close')
+    server.close()
+    const timer = setTimeout(() => server.closeAllConnections(), lastAnswersMs)
+    await over
+    clearTimeout(timer)
+  })
+  await Promise.all(closed)
+}
+
 /** Rejects with the listener's error when anybody listens there, even one who would share. */
 export async function ensureFree({ ip, port, socketPath }: Listen): Promise<void> {
   if (port === 0 || socketPath !== undefined) return
@@ -54,11 +79,33 @@ export async function ensureFree({ ip, port, socketPath }: Listen): Promise<void
   await closed
 }
 
-/** A socket that nobody listens on any more is replaced. */
-async function listenOnSocket(server: Server, path: string): Promise<void> {
-  const isSocket = (await lstat(path).catch(() => undefined))?.isSocket() === true
-  const isLeftOver = await new Promise<boolean>((resolve) => {
-    if (!isSocket) return resolve(false)
+/**
+ * A socket that nobody listens on any more is replaced, and so is that of one whose place is taken.
+ * It is bound beside and renamed, since Node removes the name that it bound when it closes: by then
+ * the name may be a successor's.
+ */
+async function listenOnSocket(server: Server, path: string, takesOver = false): Promise<void> {
+  const found = await lstat(path).catch(() => undefined)
+  const isFree =
+    found === undefined || (found.isSocket() && (takesOver || (await isLeftOver(path))))
+  if (!isFree) {
+    server.listen(path) // fails with what is the matter
+    await once(server, 'listening')
+    return
+  }
+  const draft = `${path}.${process.pid}`
+  await rm(draft, { force: true })
+  server.listen(draft)
+  await once(server, 'listening')
+  const { ino } = await lstat(draft)
+  await rename(draft, path)
+  server.once('close', () => {
+    if (lstatSync(path, { throwIfNoEntry: false })?.ino === ino) rmSync(path, { force: true })
+  })
+}
+
+async function isLeftOver(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
     const probe = connect(path)
     probe.once('connect', () => {
       probe.destroy()
@@ -66,7 +113,4 @@ async function listenOnSocket(server: Server, path: string): Promise<void> {
     })
     probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'))
   })
-  if (isLeftOver) await rm(path, { force: true })
-  server.listen(path)
-  await once(server, 'listening')
 }

@@ -197,7 +197,8 @@ export class PublicServer {
     for (const connection of this.#connections) connection.destroy()
     this.#sessions.destroy()
     while (this.#tunnels.size > 0 && isBefore(webSocketsMs)) await sleep(20)
-    this.#tunnels.destroy()
+    if (requestsMs > 0 || webSocketsMs > 0) await this.#tunnels.leave()
+    else this.#tunnels.destroy()
     await closed
     this.forwarder.hooks.pool.close()
     this.#deadlines.close()

@@ -1,15 +1,18 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Route } from '../../route.ts'
 import { receiveData, receiver, releaseMemory, writeAround } from './bytes.ts'
 import type { Receiver, ReceivingSocket } from './bytes.ts'
-import { FrameFollower, pingFrame, pongBytes, stop } from './websocket-frames.ts'
+import { FrameFollower, goingAwayFrame, pingFrame, pongBytes, stop } from './websocket-frames.ts'
 
 /** The clock of abandoned WebSockets: looks so often within the time that one may be quiet. */
 const looksPerInterval = 4
 const maxLookIntervalMs = 5000
 /** Silence after which the system asks the other end of a connection whether it is there. */
 export const tcpKeepAliveMs = 60_000
+/** For a client to take the news that it is left. */
+const lastWordMs = 500
 
 /** Sockets of clients whose connection became a tunnel, and the watch over abandoned ones. */
 export class Tunnels {
@@ -47,6 +50,14 @@ export class Tunnels {
 
   delete(socket: TunnelSocket): void {
     this.#sockets.delete(socket)
+  }
+
+  /** Tells clients of WebSockets that they are left, and ends what does not end by itself in time. */
+  async leave(): Promise<void> {
+    for (const socket of this.#sockets) socket[side]?.leave()
+    const giveUpAt = performance.now() + lastWordMs
+    while (this.#sockets.size > 0 && performance.now() < giveUpAt) await sleep(10)
+    this.destroy()
   }
 
   destroy(): void {
@@ -150,6 +161,18 @@ class Side implements Receiver {
     this.#quiet = 0
     other.write(pingFrame)
     return true
+  }
+
+  /**
+   * Ends a tunnel at the client's side, a WebSocket with a close frame: the client knows that it may
+   * come again. Source: RFC 6455 §7.4.1, 1001.
+   */
+  leave(): void {
+    const { frames } = this.other[side] ?? {}
+    const mayTell = frames?.isBetweenFrames === true && !frames.hasClosed
+    if (mayTell && !this.socket.destroyed) this.socket.write(goingAwayFrame)
+    endSoon(this.socket)
+    this.other.destroy()
   }
 
   /** Passes on what was held back: no more will come. */

@@ -24,6 +24,8 @@ const maskBit = 0x80
 export const pingFrame = Buffer.concat([Buffer.of(finalBit | opcode.ping, mark.length), mark])
 /** A client's answer to it: two bytes, a mask of four, what we sent. */
 export const pongBytes = 2 + 4 + mark.length
+/** A close frame as a server sends it: 1001, going away. */
+export const goingAwayFrame = Buffer.of(finalBit | opcode.close, 2, 1001 >> 8, 1001 & 0xff)
 
 /**
  * Knows where the frames of one direction of a WebSocket begin and end: reads headers, passes over

@@ -39,6 +39,8 @@ const lastPauseMs = 3 * 3_600_000
 const staleLockMs = 10 * 60_000
 /** The authority may take minutes; the edge has somewhere to go. */
 const closeTimeoutMs = 1_000
+/** Of one request to the authority. */
+const requestTimeoutMs = 60_000
 const tokenPattern = /^[\w-]{1,128}$/
 
 /**
@@ -133,6 +135,7 @@ async function issue(options: AcmeOptions, files: CertificateFiles): Promise<voi
   // We try again by ourselves, after longer pauses and with a word in the log.
   const { acmeSettings } = acme.axios.defaults as { acmeSettings?: object } // untyped by the library
   Object.assign(acmeSettings ?? {}, { retryMaxAttempts: 0 })
+  acme.axios.defaults.timeout = requestTimeoutMs
   if (options.authorityCa !== undefined) {
     acme.axios.defaults.httpsAgent = new Agent({ ca: options.authorityCa })
   }

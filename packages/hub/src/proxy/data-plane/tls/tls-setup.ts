@@ -1,10 +1,10 @@
-import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { SecureContextOptions, TlsOptions } from 'node:tls'
 import type { EdgeLog } from '../context.ts'
 import type { TlsFrontOptions } from '../front-door.ts'
+import { closeGently, type Listen, listen } from '../listen.ts'
 import type { AcmeManager } from './acme.ts'
 import {
   type CertificateFiles,
@@ -12,6 +12,7 @@ import {
   openCertificateStore,
 } from './certificate-store.ts'
 import { createRedirectServer } from './redirect-server.ts'
+import { SessionTickets, TicketKeys } from './session-tickets.ts'
 
 /** How one side of TLS is set up, as command-line flags say it. */
 export interface TlsFlags {
@@ -51,11 +52,15 @@ export interface ProtocolFlags {
 }
 
 /** What every listener of the public side needs; `files` include those that an authority issues. */
-export type FrontTlsFlags = Omit<PublicTlsFlags, 'acme' | 'redirect'>
+export interface FrontTlsFlags extends Omit<PublicTlsFlags, 'acme' | 'redirect'> {
+  /** Of session tickets; of its own unless given. */
+  readonly ticketKeys?: Uint8Array
+}
 
 export interface FrontTls {
   readonly front: TlsFrontOptions & { readonly hstsSeconds: number }
   readonly certificates: CertificateStore
+  readonly tickets: SessionTickets
 }
 
 /** What the public side needs once, however many listen. */
@@ -66,34 +71,43 @@ export interface TlsHelpers {
   close(): Promise<void>
 }
 
+export interface TlsHelperOptions {
+  readonly log: EdgeLog
+  /** Makes sure of a place before it is listened on. */
+  readonly open: (at: Listen) => Promise<Listen>
+  /** New files of an authority are there. */
+  readonly onIssued: () => void
+  readonly onTicketKeys: (keys: Uint8Array) => void
+}
+
 /**
- * Starts the redirect, and sees to certificates that an authority issues. Rejects with an error for
- * people when the port is taken.
- * @param onIssued - new files are there.
+ * Starts the redirect, and sees to certificates that an authority issues and to the keys of session
+ * tickets. Rejects with an error for people when the port is taken.
  */
 export async function openTlsHelpers(
   flags: PublicTlsFlags,
-  log: EdgeLog,
-  onIssued: () => void,
+  { log, open, onIssued, onTicketKeys }: TlsHelperOptions,
 ): Promise<TlsHelpers> {
   const { acme: acmeFlags, redirect: redirectFlags, ...frontFlags } = flags
   let acme: AcmeManager | undefined
-  const redirect = redirectFlags && (await startRedirect(redirectFlags, () => acme))
+  const redirect = redirectFlags && (await startRedirect(redirectFlags, open, () => acme))
   try {
     acme = acmeFlags && (await openAcme(acmeFlags, log, async () => onIssued()))
   } catch (error) {
     redirect?.close()
     throw error
   }
+  const ticketKeys = new TicketKeys(onTicketKeys)
   return {
     frontFlags: {
       ...frontFlags,
+      ticketKeys: ticketKeys.current,
       files: [...(acme === undefined ? [] : [acme.files]), ...flags.files],
     },
     redirectPort: redirect && (redirect.address() as AddressInfo).port,
     async close() {
-      redirect?.close()
-      redirect?.closeAllConnections()
+      ticketKeys.close()
+      if (redirect) await closeGently([redirect])
       await acme?.close()
     },
   }
@@ -104,7 +118,9 @@ export async function openFrontTls(flags: FrontTlsFlags, log: EdgeLog): Promise<
   const { files, hasHttp2, hstsSeconds } = flags
   const settings = { ...(await readProtocol(flags.protocol)), ...(await readPeers(flags.side)) }
   const certificates = await openCertificateStore({ files, settings, log })
-  return { front: { certificates, settings, hasHttp2, hstsSeconds }, certificates }
+  const tickets = new SessionTickets(flags.ticketKeys)
+  const front = { certificates, tickets, settings, hasHttp2, hstsSeconds }
+  return { front, certificates, tickets }
 }
 
 async function openAcme(
@@ -121,11 +137,12 @@ async function openAcme(
 
 async function startRedirect(
   { port, toPort }: { readonly port: number; readonly toPort: number },
+  open: TlsHelperOptions['open'],
   acme: () => AcmeManager | undefined,
 ): Promise<Server> {
   const findChallenge = async (token: string) => acme()?.findChallenge(token)
-  const server = createRedirectServer({ toPort, findChallenge }).listen(port)
-  await once(server, 'listening')
+  const server = createRedirectServer({ toPort, findChallenge })
+  await listen(server, await open({ ip: undefined, port }))
   return server
 }
 

@@ -19,6 +19,7 @@ export type ToWorker =
   /** Answered by `measured` once its counts tell how much is open. */
   | { readonly kind: 'measure' }
   | { readonly kind: 'reloadCertificates' }
+  | { readonly kind: 'useTicketKeys'; readonly keys: Uint8Array }
   | { readonly kind: 'drain'; readonly drain: Drain }
 
 export type FromWorker =

@@ -51,6 +51,9 @@ function receive(message: ToWorker): void {
     case 'reloadCertificates':
       front?.reloadCertificates()
       break
+    case 'useTicketKeys':
+      front?.useTicketKeys(message.keys)
+      break
     case 'drain':
       void drain(message.drain)
       break

@@ -61,6 +61,7 @@ export class WorkerPool implements Front {
   readonly #sharedLimits: SharedLimits
   #watch: NodeJS.Timeout | undefined
   #restarts = 0
+  #ticketKeys: Uint8Array | undefined
   #at: Listen | undefined
   #pauseMs: number
   /** Ends of workers since one served for long. */
@@ -116,6 +117,11 @@ export class WorkerPool implements Front {
     for (const thread of this.#threads) thread.reloadCertificates()
   }
 
+  useTicketKeys(keys: Uint8Array): void {
+    this.#ticketKeys = keys
+    for (const thread of this.#threads) thread.useTicketKeys(keys)
+  }
+
   async close(drain: Drain): Promise<void> {
     this.#ending.abort()
     clearInterval(this.#watch)
@@ -153,8 +159,11 @@ export class WorkerPool implements Front {
       },
     }
     const server = { ...settings.server, limitMemory: this.#limitMemory, worker: place }
+    const keys = this.#ticketKeys
+    const tls = settings.tls && { ...settings.tls, ...(keys !== undefined && { ticketKeys: keys }) }
+    const own: FrontSettings = { ...settings, server, ...(tls !== undefined && { tls }) }
     const thread: WorkerThread = new WorkerThread(
-      { settings: { ...settings, server }, table: table.buffer },
+      { settings: own, table: table.buffer },
       events,
       limits?.heapMb,
     )

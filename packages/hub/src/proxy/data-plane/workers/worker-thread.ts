@@ -95,6 +95,10 @@ export class WorkerThread {
     this.#post({ kind: 'reloadCertificates' })
   }
 
+  useTicketKeys(keys: Uint8Array): void {
+    this.#post({ kind: 'useTicketKeys', keys })
+  }
+
   /** Ends it once what is open has ended, or the drain's time has. */
   async close(drain: Drain): Promise<void> {
     const limitMs = Math.max(drain.requestsMs, drain.webSocketsMs) + closeTimeoutMs
