@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import type { Listen } from '../listen.ts'
@@ -27,6 +26,7 @@ export class WorkerThread {
   readonly #thread: Worker
   readonly #waiters = new Set<Waiter>()
   #isGone = false
+  #ending: Promise<unknown> | undefined
   /** Counted up by the thread's event loop. */
   readonly #beats = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
   #lastBeat = 0
@@ -66,6 +66,7 @@ export class WorkerThread {
 
   /** @returns how often in a row its event loop had done nothing since the look before */
   missedLooks(): number {
+    if (this.#ending !== undefined) return 0
     const beat = Atomics.load(this.#beats, 0)
     this.#missedLooks = beat === this.#lastBeat ? this.#missedLooks + 1 : 0
     this.#lastBeat = beat
@@ -115,9 +116,9 @@ export class WorkerThread {
 
   async terminate(): Promise<void> {
     if (this.#isGone) return
-    const exited = once(this.#thread, 'exit')
-    void this.#thread.terminate()
-    await exited
+    // Not `once(thread, 'exit')`: an error that comes first would reject it.
+    this.#ending ??= this.#thread.terminate()
+    await this.#ending
   }
 
   #post(message: ToWorker): void {
