@@ -189,6 +189,20 @@ test('a client that leaves while it thinks costs its target nothing', async () =
   expect(asked).toBe(2)
 })
 
+test('connections to a target are used again, until its route is deleted', async () => {
+  const target = await serve((_req, res) => void res.end('x'))
+  let connections = 0
+  target.on('connection', () => (connections += 1))
+  const e = await edge({ storage: { file: await pluginFile(inMemory), options: {} } })
+  await addRoute(e, '/a', target.url)
+  for (let i = 0; i < 3; i += 1) await (await ask(e, '/a')).text()
+  expect(connections).toBe(1)
+  expect((await api(e, '/a', { method: 'DELETE' })).status).toBe(204)
+  await addRoute(e, '/a', target.url)
+  await (await ask(e, '/a')).text()
+  expect(connections).toBe(2)
+})
+
 test('its state is no matter of the edge’s health', async () => {
   const code = `export default class {
     getTarget() { return new Promise(() => {}) }

@@ -105,8 +105,9 @@ export class PluginStore implements RouteStore {
   async remove(path: string): Promise<boolean> {
     const clean = this.#clean(path)
     if (!(await this.#get(path))) return false
-    this.#entries.delete(clean)
     await this.#ask('remove', () => this.#plugin.remove(clean))
+    // Not before: a request might have it kept again.
+    this.#entries.delete(clean)
     return true
   }
 
