@@ -32,7 +32,7 @@ export interface PublicServerOptions {
   readonly connectTimeoutMs?: number
   /** An HTTP/2 connection without a request for so long is closed; a minute unless given. */
   readonly http2IdleMs?: number
-  /** A client that takes nothing of an answer for so long is given up; five minutes unless given. */
+  /** Who takes nothing of an answer or a body for so long is given up; five minutes unless given. */
   readonly stallMs?: number
   /** A WebSocket whose client is quiet for so long gets a ping, then its end; 0 never. */
   readonly webSocketPingMs?: number

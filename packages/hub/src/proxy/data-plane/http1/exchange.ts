@@ -38,7 +38,7 @@ export interface ExchangeHooks {
   readonly counts: EdgeCounts
   /** No answer for so long is a failure; 0 waits for ever. */
   readonly proxyTimeoutMs: number
-  /** A client that takes nothing of an answer under way for so long is given up. */
+  /** A client that takes nothing of an answer, or a target of a body, for so long is given up. */
   readonly stallMs: number
   /** Called for what counts as use of the route. Source: contract proxy §6. */
   readonly onActivity: (route: Route) => void
@@ -62,6 +62,7 @@ export class Exchange {
   #status = 0
   #isOver = false
   #wantsDrain = false
+  #isAnswerPaused = false
   /** Has a deadline, or had one. */
   #isWatched = false
 
@@ -110,6 +111,7 @@ export class Exchange {
     const isRoom = writeAround(socket, head, { chunk, from, to }, '')
     // Before it is connected all would be kept in memory.
     this.#wantsDrain = !isRoom || !connection.isConnected
+    if (this.#wantsDrain && this.deadlineMs === 0) this.#expireIn(this.#hooks.stallMs)
     return !this.#wantsDrain
   }
 
@@ -135,13 +137,21 @@ export class Exchange {
 
   resumeAnswer(): void {
     if (this.#isOver) return
-    if (this.#status !== 0) this.deadlineMs = 0
+    this.#isAnswerPaused = false
+    this.#unstall()
     this.#connection?.socket.resume()
   }
 
-  /** Of the answer's beginning, or of a client that does not take the rest. */
+  /** Of the answer's beginning, or of who takes nothing of what waits. */
   onDeadline(): void {
     this.#fail(new UpstreamError('timeout', 'no answer in time'))
+  }
+
+  /** Something was taken: the time runs anew for what still waits. The answer's has its own. */
+  #unstall(): void {
+    if (this.#status === 0 && this.#hooks.proxyTimeoutMs > 0) return
+    this.deadlineMs = 0
+    if (this.#isAnswerPaused || this.#wantsDrain) this.#expireIn(this.#hooks.stallMs)
   }
 
   #expireIn(ms: number): void {
@@ -159,6 +169,7 @@ export class Exchange {
   onDrain(): void {
     if (!this.#wantsDrain || this.#isOver) return
     this.#wantsDrain = false
+    this.#unstall()
     this.asker.resumeBody()
   }
 
@@ -173,6 +184,7 @@ export class Exchange {
   onBytes(chunk: Buffer, from: number, to: number): void {
     if (this.asker.bytes(chunk, from, to)) return
     this.#connection?.socket.pause()
+    this.#isAnswerPaused = true
     if (this.deadlineMs === 0 && !this.#isOver) this.#expireIn(this.#hooks.stallMs)
   }
 

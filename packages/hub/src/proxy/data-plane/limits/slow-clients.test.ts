@@ -4,6 +4,7 @@ import { connect as connectTcp } from 'node:net'
 import { describe, expect, test, vi } from 'vitest'
 import { addRoute, ask, cleanups, edge, patience, raw } from '../edge-test-kit.ts'
 import type { EdgeOptions } from '../edge.ts'
+import { startFront, startTarget } from '../fronts-test-kit.ts'
 import { answerOf, askStream, http2Options, openSession } from '../http2/h2-test-kit.ts'
 import { get, serveWire, wire } from '../http1/wire-test-kit.ts'
 import type { WireServer } from '../http1/wire-test-kit.ts'
@@ -104,6 +105,22 @@ describe('a client that takes nothing of an answer under way is given up, its ta
     await client.until(/end$/)
   }, 20_000)
 })
+
+test.for(['HTTP/1.1', 'HTTP/2'] as const)(
+  'a target that takes nothing of a body is given up, over %s',
+  async (front, { skip }) => {
+    if (!canMake && front === 'HTTP/2') return skip('no openssl on this machine')
+    const target = await startTarget('TCP', (req) => void req.pause())
+    const { ask: send } = await startFront(front, target, { stallMs: 300 })
+    const asked = send('/', { method: 'POST', hasBody: true })
+    const write = (): void => {
+      while (!asked.body.destroyed && asked.body.write(part)) continue
+    }
+    asked.body.on('drain', write)
+    write()
+    expect((await asked.begun).status).toBe(503)
+  },
+)
 
 describe('connections that say nothing take their place among all', () => {
   const limits = { ...noLimits, maxConnections: 2 }
