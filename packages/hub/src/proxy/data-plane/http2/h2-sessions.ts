@@ -66,6 +66,11 @@ export class Http2Sessions {
     this.#sessions.add(session)
     session.on('close', () => this.#sessions.delete(session)).on('error', () => session.destroy())
     const idle = new IdleWatch(session, this.#services.pace.deadlines, this.#options.idleMs)
+    // Who cannot widen the window any more has left; Node would wait for ever to send the rest.
+    socket.once('end', () => {
+      session.destroy()
+      socket.destroy()
+    })
     const takenBack = new TakenBack(session)
     session.on(
       'stream',
