@@ -45,10 +45,27 @@ export function startProgram(
   { place = 'server', env = {}, hasChannel = false }: StartOptions = {},
 ): ChildProcess {
   const placed = [...placing(place), command, ...args]
-  return spawn('sh', ['-c', `${raiseLimit}; exec "$@"`, 'sh', ...placed], {
+  const child = spawn('sh', ['-c', `${raiseLimit}; exec "$@"`, 'sh', ...placed], {
     stdio: ['ignore', 'ignore', 'ignore', ...(hasChannel ? (['ipc'] as const) : [])],
     env: { ...process.env, ...env },
   })
+  running.add(child)
+  child.once('exit', () => running.delete(child))
+  return child
+}
+
+const running = new Set<ChildProcess>()
+
+/** Nothing that was started outlives this process, however it ends. */
+export function endWithThisProcess(): void {
+  process.once('exit', () => {
+    for (const child of running) {
+      // A client that was stopped takes no other signal.
+      child.kill('SIGCONT')
+      child.kill('SIGTERM')
+    }
+  })
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 }
 
 /** What begins a command line that is to run there. */

@@ -14,8 +14,8 @@ export function deleteRoute(peer: ProxyPeer, path: string): Promise<void> {
   return changeRoute(peer, path, { method: 'DELETE', body: '', wanted: 204 })
 }
 
-function changeRoute(
-  peer: ProxyPeer,
+export function changeRoute(
+  peer: Pick<ProxyPeer, 'name' | 'apiPort'>,
   path: string,
   change: { readonly method: string; readonly body: string; readonly wanted: number },
 ): Promise<void> {

@@ -10,7 +10,7 @@ const shared = Buffer.allocUnsafe(256 * 1024)
 const endOfHead = Buffer.from('\r\n\r\n')
 const tickMs = 0.25
 /** Without an answer for so long a request has failed. */
-const giveUpMs = 10_000
+const giveUpMs = 3000
 const opensAtOnce = 100
 /** At a constant rate, what is asked before does not count. */
 const warmUpMs = 250

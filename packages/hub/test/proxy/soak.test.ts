@@ -1,14 +1,16 @@
 import { existsSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { describe, isFlat, soak } from '../../../../bench/src/soak.ts'
+import { soak } from '../../../../bench/src/soak.ts'
 
-test('after aborts, restarts, dead servers and abandoned WebSockets nothing is kept', async ({
+// Beside other tests: it waits more than it works.
+test('two minutes of aborts, dead servers, killed workers and lost clients leave nothing behind', async ({
   skip,
 }) => {
   if (!existsSync('/proc/self/fd')) return skip('no /proc on this machine')
-  const report = await soak({ seconds: 30 })
-  const rest = `${describe(report.before)}, then ${describe(report.after)}`
-  expect(report.unexpected).toEqual([])
-  expect(Object.values(report.counts).every((count) => count > 3)).toBe(true)
-  expect(isFlat(report), rest).toBe(true)
-}, 180_000)
+  let series = ''
+  const report = await soak({ seconds: 110, print: (text) => (series += text) })
+  const bad = report.findings.filter(({ isGood }) => !isGood).map(({ text }) => text)
+  expect(bad, series).toEqual([])
+  expect(Object.entries(report.counts).filter(([, count]) => count < 3)).toEqual([])
+  expect(Object.keys(report.counts)).toContain('worker that is killed')
+}, 300_000)
