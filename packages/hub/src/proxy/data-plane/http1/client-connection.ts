@@ -1,19 +1,18 @@
 import type { Duplex } from 'node:stream'
-import { receiveData, receiver, releaseMemory, writeAround } from './bytes.ts'
+import { receiveData, receiver, releaseMemory } from './bytes.ts'
 import type { ReceivingSocket } from './bytes.ts'
-import { bodyFraming } from './answer-head.ts'
 import type { AnswerHead } from './answer-head.ts'
-import { writeAnswerHead, writeUpgradeHead } from './answer-writer.ts'
+import { writeUpgradeHead } from './answer-writer.ts'
 import type { Asker, Peer, ProxyFailure } from './asker.ts'
 import type { Located } from '../forward.ts'
 import { BodyPace } from '../limits/body-pace.ts'
 import { ChunkedBody, tooMuchData } from './chunked.ts'
+import { ClientAnswer } from './client-answer.ts'
 import { nowMs } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
 import { Fields } from './fields.ts'
 import type { FrontServices, Opened, Rewrite } from './front-services.ts'
 import { HeadReader, needsMore, tooLarge } from './head-reader.ts'
-import { reasonOf } from './local-answer.ts'
 import type { LocalAnswer } from './local-answer.ts'
 import { chunkedLength, parseRequestHead } from './request-head.ts'
 import type { RequestHead } from './request-head.ts'
@@ -30,8 +29,6 @@ const state = {
   /** The socket is closed or belongs to somebody else. */
   gone: 4,
 } as const
-
-const answerFraming = { none: 0, raw: 1, chunk: 2 } as const
 
 /** Bytes of further requests that are kept while one is answered. */
 const maxStashBytes = 64 * 1024
@@ -65,6 +62,7 @@ export class ClientConnection implements Asker {
   readonly #socket: OwnedSocket
   readonly #services: FrontServices
   readonly #reader = new HeadReader()
+  readonly #answer: ClientAnswer
   #state: number = state.head
   #isPumping = false
   #hasAsked = false
@@ -83,12 +81,6 @@ export class ClientConnection implements Asker {
   #pace: BodyPace | undefined
   #wants100 = false
   #isBodyPaused = false
-  // Of its answer.
-  #hasAnswered = false
-  #keepAlive = false
-  #framing: number = answerFraming.none
-  /** Text that waits to share a write with what follows. */
-  #held = ''
 
   constructor(socket: Duplex, peer: Peer, services: FrontServices) {
     this.#socket = socket
@@ -96,6 +88,7 @@ export class ClientConnection implements Asker {
     this.#socket[receiver] = this
     this.peer = peer
     this.#services = services
+    this.#answer = new ClientAnswer(socket, services, peer.isTls)
     this.deadlineMs = nowMs() + services.headTimeoutMs
     socket.on('data', receiveData).on('drain', onDrain)
     socket.on('end', onEnd).on('error', onError).on('close', onClose).on('timeout', onTimeout)
@@ -168,8 +161,7 @@ export class ClientConnection implements Asker {
     this.deadlineMs = 0
     this.#request = head
     this.#hasAsked = true
-    this.#hasAnswered = false
-    this.#keepAlive = head.keepAlive && head.upgrade === ''
+    this.#answer.prepare(head)
     this.#bodyLeft = head.bodyLength
     this.#chunks = undefined
     this.#isBodyPaused = false
@@ -267,7 +259,7 @@ export class ClientConnection implements Asker {
     if (status !== 400) this.#services.onRefused(status === 408 ? 'body_rate' : 'body_size')
     this.#exchange?.abort()
     this.#exchange = undefined
-    if (this.#hasAnswered) this.#socket.destroy()
+    if (this.#answer.hasBegun) this.#socket.destroy()
     else this.#refuse(status)
   }
 
@@ -286,58 +278,32 @@ export class ClientConnection implements Asker {
   // --- What comes from the exchange ---
 
   ready(): void {
-    if (!this.#wants100 || this.#hasAnswered) return
+    if (!this.#wants100 || this.#answer.hasBegun) return
     this.#wants100 = false
-    this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1')
+    this.#answer.goOn()
   }
 
   interim(head: AnswerHead, answerFields: Fields): void {
-    if (this.#request?.isHttp10 === true) return
-    this.#socket.write(`${writeAnswerHead(head, answerFields, undefined)}\r\n`, 'latin1')
+    this.#answer.interim(head, answerFields)
   }
 
   answer(head: AnswerHead, answerFields: Fields): void {
-    const isHttp10 = this.#request?.isHttp10 === true
     // Whoever answers a body before its end may want to talk both ways, at any pace.
     this.#endPace()
-    this.#hasAnswered = true
-    this.#framing = answerFraming.none
-    let framingLine = ''
-    if (head.framing === bodyFraming.length) this.#framing = answerFraming.raw
-    else if (head.framing !== bodyFraming.none) {
-      if (isHttp10) {
-        this.#framing = answerFraming.raw
-        this.#keepAlive = false
-      } else {
-        const isChunked = head.framing === bodyFraming.chunked
-        this.#framing = isChunked ? answerFraming.raw : answerFraming.chunk
-        framingLine = 'Transfer-Encoding: chunked\r\n'
-      }
-    }
-    const text = this.#withTlsLines(writeAnswerHead(head, answerFields, this.#rewrite))
-    this.#held = `${text}${framingLine}${this.#lastLines()}\r\n`
+    this.#answer.begin(head, answerFields, { rewrite: this.#rewrite, mayStay: this.#mayStay() })
   }
 
   bytes(chunk: Buffer, from: number, to: number): boolean {
     if (this.#isHalfClosed) this.deadlineMs = nowMs() + halfClosedMs.duringAnswer
-    const before = this.#held
-    this.#held = ''
-    if (this.#framing !== answerFraming.chunk) {
-      return writeAround(this.#socket, before, { chunk, from, to }, '')
-    }
-    const size = `${(to - from).toString(16)}\r\n`
-    return writeAround(this.#socket, before + size, { chunk, from, to }, '\r\n')
+    return this.#answer.bytes(chunk, from, to)
   }
 
   flush(): void {
-    if (this.#held === '') return
-    this.#socket.write(this.#held, 'latin1')
-    this.#held = ''
+    this.#answer.flush()
   }
 
   end(trailers: string): void {
-    if (this.#framing === answerFraming.chunk) this.#held += `0\r\n${trailers}\r\n`
-    this.flush()
+    this.#answer.end(trailers)
     this.#finish()
   }
 
@@ -365,14 +331,8 @@ export class ClientConnection implements Asker {
 
   cut(): void {
     this.#exchange = undefined
-    if (this.#held === '') {
-      this.#socket.destroy()
-      return
-    }
-    // The client has not seen the head.
-    this.#held = ''
-    this.#hasAnswered = false
-    this.fail({ code: 503, isHubDown: false })
+    if (this.#answer.takeBack()) this.fail({ code: 503, isHubDown: false })
+    else this.#socket.destroy()
   }
 
   resumeBody(): void {
@@ -396,42 +356,19 @@ export class ClientConnection implements Asker {
 
   // --- Ends ---
 
-  #lastLines(): string {
+  #mayStay(): boolean {
     // Bytes of a body that is not read to its end would be taken for a request.
     const isAhead = this.#isHalfClosed && this.#stash === undefined
-    if (this.#state !== state.answer || isAhead || this.#services.isDraining)
-      this.#keepAlive = false
-    if (!this.#keepAlive) return 'Connection: close\r\n'
-    const seconds = Math.trunc(this.#services.keepAliveTimeoutMs / 1000)
-    const hint = seconds > 0 ? `Keep-Alive: timeout=${seconds}\r\n` : ''
-    return `Connection: keep-alive\r\n${hint}`
-  }
-
-  /** They stand before those of the target: of a field said twice browsers take the first. */
-  #withTlsLines(head: string): string {
-    if (!this.peer.isTls || this.#services.tlsAnswerLines === '') return head
-    const first = head.indexOf('\r\n') + 2
-    return head.slice(0, first) + this.#services.tlsAnswerLines + head.slice(first)
+    return this.#state === state.answer && !isAhead && !this.#services.isDraining
   }
 
   #answerLocally(answer: LocalAnswer): void {
-    this.#hasAnswered = true
-    const { status, headers, body } = answer
-    let head = `HTTP/1.1 ${status} ${reasonOf(status)}\r\n`
-    for (const [name, value] of headers) head += `${name}: ${value}\r\n`
-    head = this.#withTlsLines(head)
-    head += `Content-Length: ${body.length}\r\n${this.#lastLines()}\r\n`
-    if (this.#request?.method === 'HEAD') this.#socket.write(head, 'latin1')
-    else this.#socket.write(head + body.toString('latin1'), 'latin1')
+    this.#answer.whole(answer, this.#mayStay())
     this.#finish()
   }
 
-  /** Answers what cannot be read as a request, or leads nowhere; the connection ends with it. */
   #refuse(status: number): void {
-    this.#socket.write(
-      `HTTP/1.1 ${status} ${reasonOf(status)}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
-      'latin1',
-    )
+    this.#answer.refuse(status)
     this.#linger()
   }
 
@@ -439,7 +376,7 @@ export class ClientConnection implements Asker {
     this.#exchange = undefined
     this.#rewrite = undefined
     if (this.#state >= state.closing) return
-    if (!this.#keepAlive || this.#state !== state.answer || this.#services.isDraining) {
+    if (!this.#answer.keepAlive || this.#state !== state.answer || this.#services.isDraining) {
       this.#linger()
       return
     }
@@ -502,7 +439,7 @@ export class ClientConnection implements Asker {
     this.#isHalfClosed = true
     if (this.#state === state.answer) {
       const { beforeAnswer, duringAnswer } = halfClosedMs
-      this.deadlineMs = nowMs() + (this.#hasAnswered ? duringAnswer : beforeAnswer)
+      this.deadlineMs = nowMs() + (this.#answer.hasBegun ? duringAnswer : beforeAnswer)
     } else if (this.#state !== state.head || this.#reader.isPartial) this.#socket.destroy()
     // Requests that wait until it reads its answers are still served.
     else if (!this.#isBlocked) this.#linger()
