@@ -196,7 +196,8 @@ test('a service reaches the hub, and is reached by HTTPS, with the certificate t
   })
   await orrery.start()
   await orrery.until(() => orrery.output.includes('service answers'))
-  expect(await statusOf(orrery, '/services/tiny/x')).toBe(200)
+  // The edge may hear of its route a moment later.
+  await orrery.until(async () => (await statusOf(orrery, '/services/tiny/x')) === 200)
   await expectMutualTls(orrery, port)
   const facts = readFileSync(join(orrery.folder, 'tiny.json'), 'utf8')
   const { env } = JSON.parse(facts) as { env: Record<string, string> }

@@ -69,7 +69,8 @@ describe.each(kit.programs)('$name', (program) => {
     expect(await where(asked)).toEqual([route, path])
   })
 
-  test.skipIf(!program.isOurs).each(plainNames)('%s is an ordinary name', async (asked) => {
+  test.for(plainNames)('%s is an ordinary name', async (asked, { skip }) => {
+    if (!program.isOurs) return skip('configurable-http-proxy answers 500')
     expect(await where(asked)).toEqual(['/', asked])
   })
 
@@ -143,14 +144,12 @@ describe.each(kit.programs)('$name', (program) => {
       else expect(below).not.toBe('/lab/tree/x')
     })
 
-    test.skipIf(!program.isOurs)(
-      'hosts have no case, brackets mean nothing, none is no match',
-      async () => {
-        await byHost.addRoute('/%5B::1%5D'.replaceAll(/%5[BD]/g, ''), targetFor('six'))
-        expect(await at('ADA.Hub.Test', '/x')).toBe('ada')
-        expect(await at('[::1]:8000', '/x')).toBe('six')
-        expect(await at(undefined, '/x')).toBe('404')
-      },
-    )
+    test('hosts have no case, brackets mean nothing, none is no match', async ({ skip }) => {
+      if (!program.isOurs) return skip('configurable-http-proxy takes hosts as they are written')
+      await byHost.addRoute('/%5B::1%5D'.replaceAll(/%5[BD]/g, ''), targetFor('six'))
+      expect(await at('ADA.Hub.Test', '/x')).toBe('ada')
+      expect(await at('[::1]:8000', '/x')).toBe('six')
+      expect(await at(undefined, '/x')).toBe('404')
+    })
   })
 })

@@ -107,7 +107,8 @@ describe.each(kit.programs)('$name', (program) => {
       expect(got).toMatch(isOurs ? head101 : /^$/)
     })
 
-    test.skipIf(!isOurs)('bytes right behind the request come first', async () => {
+    test('bytes right behind the request come first', async ({ skip }) => {
+      if (!isOurs) return skip('configurable-http-proxy loses them')
       const got = await kit.raw(peer.port, `${kit.upgrade('/ws')}early`, 'echo:early')
       expect(got).toMatch(/echo:early$/)
     })
