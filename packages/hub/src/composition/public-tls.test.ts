@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { loadConfig } from '../config/load.ts'
 import { ConfigError } from '../domain/errors.ts'
 import { hasOpenssl, makeCertificate } from '../proxy/data-plane/tls/certificates-for-tests.ts'
-import { publicCertificate, publicScheme } from './public-tls.ts'
+import { publicCertificate, publicScheme, publicSchemeWarning } from './public-tls.ts'
 
 let cwd: string
 beforeAll(() => {
@@ -35,6 +35,14 @@ test.each([
   [{ Orrery: { edge_args: ['--hsts', '1'] } }, 'http'],
 ])('%j is reached by %s', async (content, scheme) => {
   expect(publicScheme(await configOf(content))).toBe(scheme)
+})
+
+test('https that nothing serves is told, and https that is served is not', async () => {
+  const bind_url = 'https://:443'
+  expect(publicSchemeWarning(await configOf({ JupyterHub: { bind_url } }))).toMatch(/ssl_cert/)
+  const served = await configOf({ JupyterHub: { bind_url, ssl_cert: 'c', ssl_key: 'k' } })
+  expect(publicSchemeWarning(served)).toBeUndefined()
+  expect(publicSchemeWarning(await configOf({}))).toBeUndefined()
 })
 
 test.skipIf(!hasOpenssl())('files are found from the working folder', async () => {

@@ -29,6 +29,17 @@ export function publicScheme(config: Config): 'http' | 'https' {
   return config.JupyterHub.sslCert !== '' || isByFlag ? 'https' : 'http'
 }
 
+/** What to tell who asks for HTTPS and gives nothing to serve it with. */
+export function publicSchemeWarning(config: Config): string | undefined {
+  const { bindUrl } = config.JupyterHub
+  if (!/^https:/i.test(bindUrl) || publicScheme(config) === 'https') return undefined
+  return (
+    'JupyterHub.bind_url begins with https, but the proxy has no certificate and speaks HTTP: set ' +
+    'JupyterHub.ssl_key and JupyterHub.ssl_cert, or, where TLS ends in front of Orrery, say http here ' +
+    'and the address that people type in JupyterHub.public_url'
+  )
+}
+
 /**
  * The certificate that the proxy is started with, checked beforehand: what the proxy would say about
  * it stands in another log, and names no option.

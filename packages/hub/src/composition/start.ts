@@ -16,7 +16,12 @@ import { type Hub, startHub, writePidFile } from './hub.ts'
 import { openConfiguredTls } from './internal-tls.ts'
 import { driveProxy, drivesProxy, startProxy } from './proxies.ts'
 import { publicUrlOf } from './public-address.ts'
-import { type PublicCertificate, publicCertificate, publicScheme } from './public-tls.ts'
+import {
+  type PublicCertificate,
+  publicCertificate,
+  publicScheme,
+  publicSchemeWarning,
+} from './public-tls.ts'
 import { bracketed } from './settings.ts'
 
 export interface StartInput {
@@ -48,6 +53,8 @@ export async function startProgram(input: StartInput): Promise<RunningProgram> {
   // Before anything is started.
   requireUsableKeys(config)
   const certificate = startsProxy(input) ? publicCertificate(input) : undefined
+  const warning = startsProxy(input) ? publicSchemeWarning(config) : undefined
+  if (warning !== undefined) logger.warn({}, warning)
   const dataFolder = lockDataFolder(config.Orrery.dataDir)
   let tls: InternalTls | undefined
   try {
