@@ -198,13 +198,15 @@ describeStores('the life of a server', (open) => {
 
   test('starts above the limit wait their turn, with their place in line', async () => {
     const { store, hub, start } = await prepare({ settings: { concurrentSpawnLimit: 2 } })
-    machines.behaviour.startDelayMs = 600
+    const { promise, resolve: allQueued } = Promise.withResolvers<void>()
+    machines.behaviour.startsOn = promise
     for (const name of ['one', 'two', 'three']) await start(name)
     const other = await addUser(store, 'grace')
     const third = await hub.start({ user: other, serverName: '', actor: 'user grace' })
     const events: ProgressEvent[] = []
     for await (const event of hub.progress(third.server, AbortSignal.timeout(10_000))) {
       events.push(event)
+      if (/next in line|place/.test(event.message)) allQueued()
     }
     expect(events[0]?.message).toBe('Server requested')
     expect(events.some((event) => /next in line|place/.test(event.message))).toBe(true)

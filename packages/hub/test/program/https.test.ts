@@ -72,7 +72,7 @@ test.skipIf(!hasOpenssl())(
       Orrery: { edge_args: ['--hsts=300'] },
     })
     await orrery.start()
-    expect(orrery.output).toContain(`running at https://127.0.0.1:${orrery.port}/`)
+    await orrery.until(() => orrery.output.includes(`running at https://127.0.0.1:${orrery.port}/`))
     const { cookieLines } = await signIn(orrery)
     for (const name of ['jupyterhub-hub-login', 'jupyterhub-session-id']) {
       const lines = cookieLines.filter((line) => line.startsWith(`${name}=`))

@@ -14,6 +14,8 @@ export interface Behaviour {
   /** Answers carry this as `X-JupyterHub-Version`. */
   version?: string
   startDelayMs?: number
+  /** Starts wait for it. */
+  startsOn?: Promise<unknown>
   pollError?: Error
   stopError?: Error | undefined
   /** Says that it stopped the server, and did not. */
@@ -65,10 +67,12 @@ export class FakeMachines {
 
   async #start(request: SpawnRequest, state: JsonObject): Promise<Started<JsonObject>> {
     this.starts.push(request)
-    const { startError, startHangs, startDelayMs, silent, messages, version } = this.behaviour
+    const { startError, startHangs, startDelayMs, startsOn, silent, messages, version } =
+      this.behaviour
     for (const message of messages ?? []) request.report({ message })
     if (startHangs === true) await new Promise(() => undefined)
     if (startDelayMs !== undefined) await delay(startDelayMs)
+    await startsOn
     if (startError !== undefined) throw startError
     const existing = this.running.get(request.runId)
     const server =
