@@ -219,12 +219,14 @@ describeStores('the life of a server', (open) => {
     const { start } = await prepare({
       settings: { concurrentSpawnLimit: 1, queueSpawns: false, throttleRetryRange: [5, 5] },
     })
-    machines.behaviour.startDelayMs = 300
+    const { promise, resolve: goOn } = Promise.withResolvers<void>()
+    machines.behaviour.startsOn = promise
     await start('one')
     await expect(start('two')).rejects.toMatchObject({
       code: 'spawn_throttled',
       headers: { 'Retry-After': '5' },
     })
+    goOn()
   })
 
   test('removing a named server deletes it once it is stopped', async () => {
