@@ -22,17 +22,6 @@ const measures = {
   P13: [measureRoutes, measureRouteChanges],
 } satisfies Record<string, ((bench: Bench) => Promise<Table[]>)[]>
 
-const kinds = [
-  proxies.orrery,
-  proxies.orreryOfAllCores,
-  proxies.chp,
-  proxies.nginx,
-  proxies.nginxOfTwo,
-  proxies.haproxy,
-  proxies.pipe,
-  proxies.noProxy,
-]
-
 /** The longest that a run may take, whatever the proxies do. */
 const limitMinutes = 20
 
@@ -143,7 +132,7 @@ function describeSettings({ rounds, seconds, isPinned }: Options): string {
     `Figures belong to this machine: ${machine}; what counts are ratios.`,
     isPinned ? 'Proxies on core 0, clients and targets on core 1.' : 'Nothing is pinned to a core.',
     wrk === undefined ? 'wrk is not on the PATH.' : `wrk ${versionOf(wrk, '-v')}`,
-    ...kinds.map((kind) => `${kind.name}: ${kind.missing ?? kind.settings}`),
+    ...proxies.kinds.map((kind) => `${kind.name}: ${kind.missing ?? kind.settings}`),
   ]
   return `${lines.map((line) => `- ${line}`).join('\n')}\n`
 }

@@ -116,6 +116,18 @@ export const noProxy: ProxyKind = {
   }),
 }
 
+/** All that a row can compare. */
+export const kinds: readonly ProxyKind[] = [
+  orrery,
+  orreryOfAllCores,
+  chp,
+  nginx,
+  nginxOfTwo,
+  haproxy,
+  pipe,
+  noProxy,
+]
+
 /** @param flags - further ones of `orrery edge`. */
 export function startOrreryEdge(flags: readonly string[] = []): Promise<ProxyPeer> {
   return startRouted(orrery.name, [...edgeArgs, '--workers', '1'], { flags })

@@ -31,6 +31,13 @@ export function pick<T>(samples: Samples<T>, name: string, of: (sample: T) => nu
   return (samples.get(name) ?? []).map(of)
 }
 
+/** Cells of one proxy: each is a figure of its samples and how many digits it has. */
+export const cellsOf = <T>(
+  samples: Samples<T>,
+  name: string,
+  figures: readonly (readonly [of: (sample: T) => number, digits: number])[],
+): Cell[] => figures.map(([of, digits]) => cell(pick(samples, name, of), digits))
+
 /** Ours to theirs, round by round; none without both. */
 export function ratios<T>(
   samples: Samples<T>,

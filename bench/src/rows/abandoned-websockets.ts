@@ -3,7 +3,7 @@ import { startStreamBackend } from '../backends.ts'
 import { type Bench, withPeers } from '../bench.ts'
 import { Holder } from '../holder.ts'
 import * as proxies from '../proxies.ts'
-import { type Table, atMost, cell, pick } from '../table.ts'
+import { type Table, atMost, cell, cellsOf, pick } from '../table.ts'
 import { restingMemory } from './idle-websockets.ts'
 
 const wanted = 10_000
@@ -67,18 +67,11 @@ function table(samples: ReadonlyMap<string, readonly ReapSample[]>, count: numbe
               pick(samples, name, (one) => one.secondsToReap),
               1,
             ),
-        cell(
-          pick(samples, name, (one) => one.left),
-          0,
-        ),
-        cell(
-          pick(samples, name, (one) => mb(one.memoryHeldBytes)),
-          0,
-        ),
-        cell(
-          pick(samples, name, (one) => mb(one.grownBytes)),
-          1,
-        ),
+        ...cellsOf(samples, name, [
+          [(one) => one.left, 0],
+          [(one) => mb(one.memoryHeldBytes), 0],
+          [(one) => mb(one.grownBytes), 1],
+        ]),
       ],
     })),
     goals: [

@@ -4,7 +4,7 @@ import { type Bench, withPeers } from '../bench.ts'
 import { Holder } from '../holder.ts'
 import type { LoadResult } from '../load-plan.ts'
 import * as proxies from '../proxies.ts'
-import { type Table, atMost, cell, pick } from '../table.ts'
+import { type Table, atMost, cellsOf, pick } from '../table.ts'
 import { messagePlan } from './websockets.ts'
 
 const pairs = 4000
@@ -43,22 +43,12 @@ export async function measureIdle(bench: Bench): Promise<Table[]> {
       rows: [...samples.keys()].map((name) => ({
         name,
         cells: [
-          cell(
-            pick(samples, name, (one) => one.bytesPerPair),
-            0,
-          ),
-          cell(
-            pick(samples, name, (one) => one.cpuUsToOpen),
-            0,
-          ),
-          cell(
-            pick(samples, name, (one) => one.messages.p50Ms),
-            2,
-          ),
-          cell(
-            pick(samples, name, (one) => one.messages.p99Ms),
-            2,
-          ),
+          ...cellsOf(samples, name, [
+            [(one) => one.bytesPerPair, 0],
+            [(one) => one.cpuUsToOpen, 0],
+            [(one) => one.messages.p50Ms, 2],
+            [(one) => one.messages.p99Ms, 2],
+          ]),
         ],
       })),
       goals: atMost(

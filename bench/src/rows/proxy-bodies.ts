@@ -2,7 +2,7 @@ import { startStreamBackend } from '../backends.ts'
 import { type Bench, interleaved, withPeers } from '../bench.ts'
 import type { LoadPlan, LoadResult } from '../load-plan.ts'
 import * as proxies from '../proxies.ts'
-import { type Goal, type Samples, type Table, atMost, cell, pick, ratios } from '../table.ts'
+import { type Goal, type Samples, type Table, atMost, cellsOf, pick, ratios } from '../table.ts'
 
 const path = '/user/ada/body'
 const ways = ['down', 'up'] as const
@@ -109,26 +109,13 @@ function rowsOf(samples: Samples<BodySample>, body: string): Table['rows'] {
     name,
     cells: [
       body,
-      cell(
-        pick(samples, name, (one) => one.cpuMsPerMegabyte),
-        3,
-      ),
-      cell(
-        pick(samples, name, (one) => (one.open ?? one.closed).p50Ms),
-        2,
-      ),
-      cell(
-        pick(samples, name, (one) => (one.open ?? one.closed).p99Ms),
-        2,
-      ),
-      cell(
-        pick(samples, name, (one) => one.memoryBytes / megabyte),
-        0,
-      ),
-      cell(
-        pick(samples, name, (one) => one.grownBytes / megabyte),
-        1,
-      ),
+      ...cellsOf(samples, name, [
+        [(one) => one.cpuMsPerMegabyte, 3],
+        [(one) => (one.open ?? one.closed).p50Ms, 2],
+        [(one) => (one.open ?? one.closed).p99Ms, 2],
+        [(one) => one.memoryBytes / megabyte, 0],
+        [(one) => one.grownBytes / megabyte, 1],
+      ]),
       String(
         pick(samples, name, (one) => one.closed.failed + (one.open?.failed ?? 0)).reduce(
           (sum, count) => sum + count,

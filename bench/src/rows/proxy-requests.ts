@@ -5,23 +5,13 @@ import { type Bench, interleaved, withPeers } from '../bench.ts'
 import type { LoadPlan, LoadResult } from '../load-plan.ts'
 import { findProgram, placing } from '../processes.ts'
 import * as proxies from '../proxies.ts'
-import { type Samples, type Table, atLeast, atMost, cell, pick, ratios } from '../table.ts'
+import { type Samples, type Table, atLeast, atMost, cellsOf, pick, ratios } from '../table.ts'
 
 const path = '/user/ada/api/contents'
 const connections = 64
 const lowRate = 2000
 /** Of what nginx takes, or else the one that takes most. */
 const shareOfCapacity = 0.3
-const kinds = [
-  proxies.orrery,
-  proxies.orreryOfAllCores,
-  proxies.chp,
-  proxies.nginx,
-  proxies.nginxOfTwo,
-  proxies.haproxy,
-  proxies.pipe,
-  proxies.noProxy,
-]
 
 const run = promisify(execFile)
 const wrk = findProgram('wrk')
@@ -45,7 +35,7 @@ export interface RequestSample {
 }
 
 export async function measureRequests(bench: Bench): Promise<Table[]> {
-  return withPeers(kinds, startBackend, async (peers, backend) => {
+  return withPeers(proxies.kinds, startBackend, async (peers, backend) => {
     const capacities = new Map<string, number>()
     for (const peer of peers) {
       // It warms the compilers up as well.
@@ -85,34 +75,15 @@ function table(
     rows: [...samples.keys()].map((name) => ({
       name,
       cells: [
-        cell(
-          pick(samples, name, (one) => one.requestsPerCpuSecond),
-          0,
-        ),
-        cell(
-          pick(samples, name, (one) => 1e6 / one.requestsPerCpuSecond),
-          1,
-        ),
-        cell(
-          pick(samples, name, (one) => one.low.p50Ms),
-          2,
-        ),
-        cell(
-          pick(samples, name, (one) => one.low.p99Ms),
-          2,
-        ),
-        cell(
-          pick(samples, name, (one) => one.high.p50Ms),
-          2,
-        ),
-        cell(
-          pick(samples, name, (one) => one.high.p99Ms),
-          2,
-        ),
-        cell(
-          pick(samples, name, (one) => one.memoryBytes / 2 ** 20),
-          0,
-        ),
+        ...cellsOf(samples, name, [
+          [(one) => one.requestsPerCpuSecond, 0],
+          [(one) => 1e6 / one.requestsPerCpuSecond, 1],
+          [(one) => one.low.p50Ms, 2],
+          [(one) => one.low.p99Ms, 2],
+          [(one) => one.high.p50Ms, 2],
+          [(one) => one.high.p99Ms, 2],
+          [(one) => one.memoryBytes / 2 ** 20, 0],
+        ]),
         String(pick(samples, name, (one) => one.failed).reduce((sum, count) => sum + count, 0)),
       ],
     })),

@@ -3,7 +3,7 @@ import { type Bench, withPeers } from '../bench.ts'
 import type { LoadResult } from '../load-plan.ts'
 import * as proxies from '../proxies.ts'
 import { addRoute, deleteRoute } from '../route-api.ts'
-import { type Goal, type Samples, type Table, atLeast, atMost, cell, pick } from '../table.ts'
+import { type Goal, type Samples, type Table, atLeast, atMost, cellsOf, pick } from '../table.ts'
 import { plan, throughput } from './proxy-requests.ts'
 import { addRoutes, parallel } from './routes.ts'
 
@@ -85,34 +85,15 @@ function table(steps: Steps): Table {
         name,
         cells: [
           String(count),
-          cell(
-            pick(samples, name, (one) => one.addsPerCpuSecond),
-            0,
-          ),
-          cell(
-            pick(samples, name, (one) => one.bytesPerRoute),
-            0,
-          ),
-          cell(
-            pick(samples, name, (one) => one.requestsPerCpuSecond),
-            0,
-          ),
-          cell(
-            pick(samples, name, (one) => one.latency.p50Ms),
-            2,
-          ),
-          cell(
-            pick(samples, name, (one) => one.latency.p99Ms),
-            2,
-          ),
-          cell(
-            pick(samples, name, (one) => one.changes.p50Ms),
-            2,
-          ),
-          cell(
-            pick(samples, name, (one) => one.changes.p99Ms),
-            2,
-          ),
+          ...cellsOf(samples, name, [
+            [(one) => one.addsPerCpuSecond, 0],
+            [(one) => one.bytesPerRoute, 0],
+            [(one) => one.requestsPerCpuSecond, 0],
+            [(one) => one.latency.p50Ms, 2],
+            [(one) => one.latency.p99Ms, 2],
+            [(one) => one.changes.p50Ms, 2],
+            [(one) => one.changes.p99Ms, 2],
+          ]),
           sumOf(pick(samples, name, (one) => one.changes.late)),
           sumOf(pick(samples, name, (one) => one.failed)),
         ],

@@ -2,7 +2,7 @@ import { startStreamBackend } from '../backends.ts'
 import { type Bench, interleaved, withPeers } from '../bench.ts'
 import type { LoadPlan, LoadResult } from '../load-plan.ts'
 import * as proxies from '../proxies.ts'
-import { type Samples, type Table, atLeast, cell, pick, ratios } from '../table.ts'
+import { type Samples, type Table, atLeast, cell, cellsOf, pick, ratios } from '../table.ts'
 
 const connections = 32
 const ratePerSecond = 5000
@@ -80,22 +80,12 @@ function table(samples: Samples<MessageSample>): Table {
       name,
       cells: [
         cell(pick(samples, name, perCpu), 0),
-        cell(
-          pick(samples, name, (one) => 1e6 / perCpu(one)),
-          1,
-        ),
-        cell(
-          pick(samples, name, (one) => one.open.p50Ms),
-          2,
-        ),
-        cell(
-          pick(samples, name, (one) => one.open.p99Ms),
-          2,
-        ),
-        cell(
-          pick(samples, name, (one) => one.memoryBytes / 2 ** 20),
-          0,
-        ),
+        ...cellsOf(samples, name, [
+          [(one) => 1e6 / perCpu(one), 1],
+          [(one) => one.open.p50Ms, 2],
+          [(one) => one.open.p99Ms, 2],
+          [(one) => one.memoryBytes / 2 ** 20, 0],
+        ]),
         String(pick(samples, name, (one) => one.failed).reduce((sum, count) => sum + count, 0)),
       ],
     })),

@@ -1,16 +1,14 @@
-import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import {
   addRoute,
   ask,
-  cleanups,
   edge,
+  isPast,
+  openTunnel,
   patience,
   serve,
   serveEcho,
-  upgrade,
   activityOf,
 } from './edge-test-kit.ts'
 
@@ -19,7 +17,7 @@ test('success counts as activity, an error status does not', async () => {
   const e = await edge()
   await addRoute(e, '/', target.url)
   const before = await activityOf(e, '/')
-  await sleep(5)
+  await isPast(before)
   await ask(e, '/403')
   expect(await activityOf(e, '/')).toBe(before)
   await ask(e, '/200')
@@ -32,18 +30,13 @@ test('what the client sends is activity of the route, what the server sends is n
   target.on('upgrade', (_req, socket) => sent.push(socket))
   const e = await edge()
   await addRoute(e, '/ws', target.url)
-  const socket = connect(e.port, '127.0.0.1')
-  cleanups.push(() => socket.destroy())
-  let got = ''
-  socket.on('data', (chunk: Buffer) => (got += chunk.toString()))
-  socket.write(upgrade('/ws'))
-  await vi.waitUntil(() => got.includes('101'), patience)
+  const tunnel = await openTunnel(e, '/ws')
   const before = await activityOf(e, '/ws')
-  await sleep(5)
+  await isPast(before)
   sent[0]?.write('news')
-  await vi.waitUntil(() => got.includes('news'), patience)
+  await vi.waitUntil(() => tunnel.got.includes('news'), patience)
   expect(await activityOf(e, '/ws')).toBe(before)
-  socket.write('typed')
-  await vi.waitUntil(() => got.includes('echo:typed'), patience)
+  tunnel.socket.write('typed')
+  await vi.waitUntil(() => tunnel.got.includes('echo:typed'), patience)
   expect((await activityOf(e, '/ws')) > before).toBe(true)
 })

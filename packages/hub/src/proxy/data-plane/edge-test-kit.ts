@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { RequestListener, Server, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
+import type { Socket } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -114,6 +115,27 @@ export async function raw(port: number, text: string, until?: string): Promise<s
 
 export const upgrade = (path: string): string =>
   `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`
+
+export interface Tunnel {
+  readonly socket: Socket
+  /** Head and bytes, as Latin-1 text. */
+  readonly got: string
+}
+
+/** A client's WebSocket, once it is open. @param early - bytes right behind the request. */
+export async function openTunnel(e: Edge, path: string, early = ''): Promise<Tunnel> {
+  const socket = connect(e.port, '127.0.0.1').on('error', () => undefined)
+  cleanups.push(() => socket.destroy())
+  const tunnel = { socket, got: '' }
+  socket.on('data', (chunk: Buffer) => (tunnel.got += chunk.toString('latin1')))
+  socket.write(upgrade(path) + early)
+  await vi.waitUntil(() => tunnel.got.includes('101'), patience)
+  return tunnel
+}
+
+/** The clock has gone on since then, so that what happens now has another time. */
+export const isPast = (time: string): Promise<boolean> =>
+  vi.waitUntil(() => Date.now() > Date.parse(time), { ...patience, interval: 1 })
 
 export interface FakeHub {
   readonly url: string

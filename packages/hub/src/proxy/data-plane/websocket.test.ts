@@ -1,14 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import {
   addRoute,
   api,
   ask,
-  cleanups,
   deadTarget,
   edge,
+  openTunnel,
   patience,
   raw,
   serve,
@@ -26,16 +25,12 @@ test('bytes flow both ways, early ones first, and outlive the route', async () =
   })
   const e = await edge()
   await addRoute(e, '/ws', target.url)
-  const socket = connect(e.port, '127.0.0.1')
-  cleanups.push(() => socket.destroy())
-  let got = ''
-  socket.on('data', (chunk: Buffer) => (got += chunk.toString()))
-  socket.write(`${upgrade('/ws')}early`)
-  await vi.waitUntil(() => got.includes('early'), { timeout: 5000 })
-  expect(got).toMatch(/^HTTP\/1.1 101 Yes\r\n[^]*X-Y: 1/)
+  const tunnel = await openTunnel(e, '/ws', 'early')
+  await vi.waitUntil(() => tunnel.got.includes('echo:early'), patience)
+  expect(tunnel.got).toMatch(/^HTTP\/1.1 101 Yes\r\n[^]*X-Y: 1/)
   await api(e, '/ws', { method: 'DELETE' })
-  socket.write('later')
-  await vi.waitUntil(() => got.includes('later'), { timeout: 5000 })
+  tunnel.socket.write('later')
+  await vi.waitUntil(() => tunnel.got.includes('echo:later'), patience)
 })
 
 test('a dead target is 503, no route 404, a refusal is relayed, other upgrades are cut', async () => {
@@ -59,12 +54,7 @@ test('a WebSocket that closes while the edge stops takes no request with it', as
   target.on('request', (_req, res) => (answer = res))
   const e = await edge()
   await addRoute(e, '/', target.url)
-  const socket = connect(e.port, '127.0.0.1')
-  cleanups.push(() => socket.destroy())
-  let got = ''
-  socket.on('data', (chunk: Buffer) => (got += chunk.toString()))
-  socket.write(upgrade('/ws'))
-  await vi.waitUntil(() => got.includes('101'), patience)
+  const { socket } = await openTunnel(e, '/ws')
   const request = ask(e, '/slow').then(async (reply) => reply.text())
   await vi.waitUntil(() => answer !== undefined, patience)
   const stopping = e.close(10_000)

@@ -1,29 +1,10 @@
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import type { Worker } from 'node:worker_threads'
 import { expect, test, vi } from 'vitest'
-import { addRoute, cleanups, raw, serveEcho, startProcess, upgrade } from '../edge-test-kit.ts'
+import { addRoute, cleanups, openTunnel, raw, serveEcho, startProcess } from '../edge-test-kit.ts'
 import type { Edge } from '../edge.ts'
 import { edgeOfTwo, patience, runIn } from './worker-test-kit.ts'
-
-interface Tunnel {
-  readonly socket: Socket
-  got: string
-}
-
-async function openTunnels(e: Edge, count: number): Promise<Tunnel[]> {
-  const tunnels = Array.from({ length: count }, () => {
-    const socket = connect(e.port, '127.0.0.1').on('error', () => undefined)
-    const tunnel: Tunnel = { socket, got: '' }
-    socket.on('data', (chunk: Buffer) => (tunnel.got += chunk.toString('latin1')))
-    cleanups.push(() => socket.destroy())
-    socket.write(upgrade('/'))
-    return tunnel
-  })
-  await vi.waitUntil(() => tunnels.every(({ got }) => got.includes('101')), patience)
-  return tunnels
-}
 
 // What befalls one worker, and what the log says of it.
 test.each([
@@ -54,7 +35,7 @@ test.each([
       workerLimits: { stallMs: 1000, heapMb: 64 },
     })
     await addRoute(e, '/', target.url)
-    const tunnels = await openTunnels(e, 24)
+    const tunnels = await Promise.all(Array.from({ length: 24 }, () => openTunnel(e, '/')))
     await runIn(threads[0] as Worker, code)
     await vi.waitUntil(() => threads.length === 3, patience)
     expect(log.join('\n')).toMatch(told)
