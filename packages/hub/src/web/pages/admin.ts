@@ -142,7 +142,7 @@ ${notice && html`<p class="${notice.isError === true ? 'error' : 'notice'}" role
 <label for="new-user">New user</label><input id="new-user" name="user" maxlength="255" autocapitalize="off" spellcheck="false" required>
 <div class="actions"><button type="submit" class="btn-primary">Add user</button></div></form>
 <form method="get" action="${action}" role="search"><label for="name-filter">Find users</label><input id="name-filter" type="search" name="name_filter" value="${nameFilter}"></form>
-<p class="hint">${total} users.</p>
+<p class="hint">${total} ${total === 1 ? 'user' : 'users'}.</p>
 <div class="scroll"><table class="user-table"><thead><tr><th scope="col">User</th><th scope="col">Server</th><th scope="col">Actions</th></tr></thead>
 <tbody>${users.map((user) => userRow({ deps, user, servers: servers.get(user.id) ?? [], xsrfToken }))}</tbody></table></div>
 ${pager({ action, offset, total, nameFilter })}`,
