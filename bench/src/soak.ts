@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readlinkSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -119,7 +119,7 @@ class Soak {
     let lowest = Number.POSITIVE_INFINITY
     while (performance.now() < giveUpAt && performance.now() - calmSince < calmMs) {
       await delay(250)
-      const files = this.#edges.reduce((sum, edge) => sum + edge.openFiles(), ownFiles())
+      const files = this.#edges.reduce((sum, edge) => sum + edge.openFiles(), ownFiles().length)
       if (files < lowest) calmSince = performance.now()
       lowest = Math.min(lowest, files)
     }
@@ -213,7 +213,15 @@ class Soak {
     const done = Object.values(this.counts).reduce((sum, count) => sum + count, 0)
     for (const [name, { memoryBytes, openFiles, heap }] of states) {
       const heaps = `${mb(heap.mainHeapBytes)} / ${heap.workerHeapBytes.map(mb).join(', ')}`
-      const cells = [minute, `${name} ${note}`, mb(memoryBytes), heaps, openFiles, ownFiles(), done]
+      const cells = [
+        minute,
+        `${name} ${note}`,
+        mb(memoryBytes),
+        heaps,
+        openFiles,
+        ownFiles().length,
+        done,
+      ]
       this.#print(`| ${cells.join(' | ')} |\n`)
     }
   }
@@ -252,7 +260,16 @@ async function changeRoutes(edge: WatchedEdge): Promise<void> {
   await edge.deleteRoute('/live/passing')
 }
 
-const ownFiles = (): number => readdirSync('/proc/self/fd').length
+/** What each open file of this process is: `socket`, `pipe`, a path. */
+function ownFiles(): readonly string[] {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`).replace(/:\[\d+\]$/, '')]
+    } catch {
+      return [] // that of the folder itself
+    }
+  })
+}
 
 /** @returns flags of an edge, or `undefined` where none can be made */
 function makeCertificate(folder: string): string[] | undefined {

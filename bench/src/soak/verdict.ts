@@ -3,7 +3,8 @@ import { type EdgeState, mb } from './watched-edge.ts'
 /** All edges, and the process with their clients and servers, when nothing goes on. */
 export interface Rest {
   readonly edges: ReadonlyMap<string, EdgeState>
-  readonly ownFiles: number
+  /** What each open file is. */
+  readonly ownFiles: readonly string[]
 }
 
 export interface Finding {
@@ -36,8 +37,10 @@ export function judge({
       isGood: run.activity.length === 0,
     },
     {
-      text: `open files of clients and servers: ${before.ownFiles}, then ${after.ownFiles}`,
-      isGood: after.ownFiles <= before.ownFiles,
+      text:
+        `open files of clients and servers: ${before.ownFiles.length}, then ${after.ownFiles.length}` +
+        listed(added(before.ownFiles, after.ownFiles)),
+      isGood: after.ownFiles.length <= before.ownFiles.length,
     },
     ...[...after.edges.keys()].flatMap((name) => judgeEdge(name, before, after)),
   ]
@@ -76,6 +79,16 @@ function judgeEdge(name: string, before: Rest, after: Rest): Finding[] {
     ),
     limited('resident memory', first.memoryBytes, last.memoryBytes, flatMemoryBytes),
   ]
+}
+
+/** What there is more of than there was, and how much more. */
+function added(before: readonly string[], after: readonly string[]): string[] {
+  const count = (all: readonly string[], kind: string): number =>
+    all.filter((one) => one === kind).length
+  return [...new Set(after)].flatMap((kind) => {
+    const more = count(after, kind) - count(before, kind)
+    return more > 0 ? [`${more} more of ${kind}`] : []
+  })
 }
 
 function listed(texts: readonly string[]): string {
