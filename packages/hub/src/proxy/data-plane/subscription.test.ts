@@ -1,7 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import type { EdgeMessage } from '../edge-protocol.ts'
-import { ask, edge, fakeHub, patience, serve } from './edge-test-kit.ts'
+import { ask, edge, fakeHub, isPast, patience, serve } from './edge-test-kit.ts'
 import type { FakeHub } from './edge-test-kit.ts'
 
 const snapshotAt = (seq: number) => (): EdgeMessage => ({
@@ -149,7 +148,7 @@ test('reports activity of routes that had some', async () => {
   const hub = await fakeHub(routesTo(target.url, '/user/ada/', '/user/bob/'))
   const e = await edge({ hubUrls: [hub.url], activityIntervalMs: 50 })
   await vi.waitUntil(hasAck(hub, 1), patience)
-  await sleep(5)
+  await isPast(new Date().toISOString())
   await ask(e, '/user/ada/lab')
   const report = await vi.waitUntil(
     () => hub.posts.find(({ path }) => path === '/hub/api/edge/activity'),
@@ -166,7 +165,7 @@ test('activity that could not be reported goes with a later report', async () =>
   })
   const e = await edge({ hubUrls: [hub.url], activityIntervalMs: 30 })
   await vi.waitUntil(hasAck(hub, 1), patience)
-  await sleep(5)
+  await isPast(new Date().toISOString())
   await ask(e, '/user/ada/lab')
   await vi.waitUntil(() => hub.posts.some(({ path }) => path.endsWith('/activity')), patience)
   expect(refused).toBe(3)
