@@ -97,7 +97,7 @@ export async function startReconciler(
     await claimAll(claimable.filter((operation) => operation.state === 'running'))
     const queued = claimable.filter((operation) => operation.state === 'queued')
     const limit = context.settings.concurrentSpawnLimit
-    const atWork = await countOperations(store.db, 'spawn', 'running')
+    const atWork = await countOperations(store.db, 'spawn', ['running'])
     const free = limit === 0 ? queued.length : limit - atWork
     if (free <= 0) return
     const byId = new Map(queued.map((operation) => [operation.id, operation]))

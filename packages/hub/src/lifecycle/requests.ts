@@ -189,9 +189,7 @@ async function checkLimits(tx: WriteTransaction, settings: LifecycleSettings): P
     if (active >= activeServerLimit) throw new HubError('active_server_limit')
   }
   if (queueSpawns || concurrentSpawnLimit === 0) return
-  const pending =
-    (await countOperations(tx.db, 'spawn', 'running')) +
-    (await countOperations(tx.db, 'spawn', 'queued'))
+  const pending = await countOperations(tx.db, 'spawn', ['queued', 'running'])
   if (pending >= concurrentSpawnLimit) {
     const [low, high] = settings.throttleRetryRange
     const seconds = Math.floor(low + Math.random() * (high - low))

@@ -103,17 +103,17 @@ export async function listClaimable(db: Executor, query: ClaimQuery): Promise<Op
   return rows.map(toOperation)
 }
 
-/** How many operations of a kind are in the given state. */
+/** How many operations of a kind are in one of the states, each counted once whatever moves meanwhile. */
 export async function countOperations(
   db: Executor,
   kind: OperationKind,
-  state: OperationState,
+  states: readonly OperationState[],
 ): Promise<number> {
   const row = await db
     .selectFrom('operations')
     .select((eb) => eb.fn.countAll<number>().as('total'))
     .where('kind', '=', kind)
-    .where('state', '=', state)
+    .where('state', 'in', states)
     .executeTakeFirstOrThrow()
   return row.total
 }
