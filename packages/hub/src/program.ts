@@ -12,6 +12,7 @@ import { ConfigError, messageOf } from './domain/errors.ts'
 import type { WorkContext } from './lifecycle/work-context.ts'
 import type { ShutdownRequest } from './api/hub/shutdown.ts'
 import { openDataFolder } from './startup/data-folder.ts'
+import { outliveBrokenOutput } from './util/standard-error.ts'
 import { jupyterhubVersion, orreryVersion } from './util/version.ts'
 
 export interface ProgramInput {
@@ -25,6 +26,7 @@ const sameSignalMs = 500
 
 /** Runs the program: reads the command line and does what it says. Ends the process on failure. */
 export async function runProgram(input: ProgramInput): Promise<void> {
+  outliveBrokenOutput()
   try {
     await run(input)
   } catch (error) {

@@ -7,6 +7,7 @@ import type { LimitOptions } from '../proxy/data-plane/limits/request-limits.ts'
 import type { ProtocolFlags, PublicTlsFlags, TlsFlags } from '../proxy/data-plane/tls/tls-setup.ts'
 import { messageOf } from '../domain/errors.ts'
 import { findProcess, type ProcessIdentity } from '../util/process-identity.ts'
+import { writeStandardError } from '../util/standard-error.ts'
 import { usableCores } from '../util/usable-cores.ts'
 import { type EdgeFlagValues, readEdgeFlags, UsageError } from './edge-flags.ts'
 import {
@@ -228,7 +229,7 @@ function createLog(minimum: LogLevel): EdgeLog {
     if (logLevels.indexOf(level) < from) return
     // One line each, whatever a client put into its URL.
     const line = message.replace(/\p{Cc}/gu, (char) => JSON.stringify(char).slice(1, -1))
-    process.stderr.write(`${new Date().toISOString()} [edge] ${level}: ${line}\n`)
+    writeStandardError(`${new Date().toISOString()} [edge] ${level}: ${line}\n`)
   }
 }
 

@@ -1,9 +1,11 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { startEdge } from '../proxy/data-plane/edge.ts'
+import type { EdgeLog } from '../proxy/data-plane/context.ts'
 import type { Edge, EdgeOptions } from '../proxy/data-plane/edge.ts'
 import type { Listen } from '../proxy/data-plane/listen.ts'
 import { signalProcess } from '../util/process-identity.ts'
+import { outliveBrokenOutput } from '../util/standard-error.ts'
 import { orreryVersion } from '../util/version.ts'
 import { messageOf } from '../domain/errors.ts'
 import { edgeHelp, readEdgeFlags, UsageError } from './edge-flags.ts'
@@ -17,6 +19,7 @@ import { parseEdgeFlags } from './edge-options.ts'
  * @param env - `CONFIGPROXY_AUTH_TOKEN` and the passphrases of keys are read.
  */
 export async function runEdge(argv: string[], env: NodeJS.ProcessEnv): Promise<void> {
+  outliveBrokenOutput()
   let pidFile: string | undefined
   try {
     const information = findInformation(argv)
@@ -29,6 +32,7 @@ export async function runEdge(argv: string[], env: NodeJS.ProcessEnv): Promise<v
       options.log('error', `the edge ends: ${error.message}`)
       process.exit(1)
     }
+    if (pidPath !== undefined) checkPidFile(pidPath)
     const edge = await startEdge({ ...options, onDead })
     tellWhere(edge, options)
     if (options.token === '')
@@ -47,8 +51,7 @@ export async function runEdge(argv: string[], env: NodeJS.ProcessEnv): Promise<v
     // Whoever waits for a successor to take over wants it whole.
     if (options.isSuccessor === true) await edge.complete()
     // Who reads the file may send a signal at once.
-    if (pidPath !== undefined) writePidFile(pidPath)
-    pidFile = pidPath
+    if (pidPath !== undefined && writePidFile(pidPath, options.log)) pidFile = pidPath
     if (predecessor !== undefined) {
       options.log('info', `Taking over from process ${predecessor.pid}, which ends`)
       signalProcess(predecessor, 'SIGTERM')
@@ -73,11 +76,23 @@ function tellWhere(edge: Edge, options: EdgeOptions): void {
     log('info', `Redirecting to HTTPS from port ${edge.redirectPort}`)
 }
 
-function writePidFile(path: string): void {
+/** A place that cannot be written is refused before anything is served; what is there stays. */
+function checkPidFile(path: string): void {
   try {
-    writeFileSync(path, String(process.pid), { mode: 0o600 })
+    closeSync(openSync(path, 'a', 0o600))
   } catch (error) {
     throw new UsageError(`--pid-file: ${messageOf(error)}`)
+  }
+}
+
+/** The disk may have become full meanwhile: serving matters more than the file. */
+function writePidFile(path: string, log: EdgeLog): boolean {
+  try {
+    writeFileSync(path, String(process.pid), { mode: 0o600 })
+    return true
+  } catch (error) {
+    log('error', `the process id cannot be written, serving without: ${messageOf(error)}`)
+    return false
   }
 }
 

@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream'
 import { type Logger, pino } from 'pino'
+import { writeStandardError } from '../util/standard-error.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'fatal'
 
@@ -20,15 +21,16 @@ export function createLogger(options: { level: LogLevel; json: boolean }): Logge
   const { level, json } = options
   return pino(
     { level, base: null, redact: { paths: secretPaths, censor: '[secret]' } },
-    json ? process.stderr : lineStream(process.stderr.isTTY),
+    lineStream(json ? String : (record) => formatLine(record, process.stderr.isTTY)),
   )
 }
 
-function lineStream(colour: boolean): Writable {
+function lineStream(format: (record: string) => string): Writable {
   return new Writable({
     decodeStrings: false,
     write(chunk: string | Buffer, _encoding, done) {
-      process.stderr.write(formatLine(chunk.toString(), colour), () => done())
+      writeStandardError(format(chunk.toString()))
+      done()
     },
   })
 }

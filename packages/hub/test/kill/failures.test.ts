@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process'
-import { rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
 import { TestInstallation } from '../support/hub-process.ts'
+import { freePort } from '../support/ports.ts'
 
 const token = 'failure-test-token-0123456789'
 const tinyServer = fileURLToPath(new URL('../support/tiny-server.mjs', import.meta.url))
@@ -164,6 +165,33 @@ describe('a store that cannot be written', () => {
       const edge = orrery.edgePid()
       if (edge !== undefined) process.kill(edge, 'SIGKILL')
       execFileSync('umount', ['-l', orrery.dataDir])
+    }
+  })
+})
+
+describe('output that cannot be written', () => {
+  const full = '/dev/full'
+  const reason = existsSync(full) ? '' : ` (skipped: no ${full} on this system)`
+
+  test.skipIf(reason !== '')(`ends neither the hub nor an edge${reason}`, async () => {
+    const orrery = await install()
+    const printTo = openSync(full, 'w')
+    await orrery.start({ printTo })
+    expect((await orrery.api('/users/grace', { token, method: 'POST' })).status).toBe(201)
+    const port = await freePort()
+    const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+    const args = ['edge', '--port', `${port}`, '--api-port', '0', '--default-target', orrery.url]
+    args.push('--pid-file', full)
+    const edge = spawn(process.execPath, [main, ...args], { stdio: ['ignore', printTo, printTo] })
+    closeSync(printTo)
+    try {
+      await orrery.until(async () => {
+        if (edge.exitCode !== null) throw new Error(`the edge has ended with ${edge.exitCode}`)
+        const answer = await fetch(`http://127.0.0.1:${port}/hub/api/`).catch(() => undefined)
+        return answer?.status === 200
+      })
+    } finally {
+      edge.kill('SIGKILL')
     }
   })
 })

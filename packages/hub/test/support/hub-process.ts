@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Agent, fetch as undiciFetch } from 'undici'
-import { freePort } from './postgres.ts'
+import { freePort } from './ports.ts'
 
 type ConfigFile = Readonly<Record<string, Readonly<Record<string, unknown>>>>
 
@@ -67,26 +67,34 @@ export class TestInstallation {
     return this.#hub?.pid
   }
 
-  /** Starts the hub and waits until it and the edge answer. `crashAt` kills it at that point. */
-  async start(options: { crashAt?: string; wait?: boolean } = {}): Promise<void> {
+  /**
+   * Starts the hub and waits until it and the edge answer.
+   * @param options - `crashAt` kills it at that point; `printTo` is where it prints, in place of `output`.
+   */
+  async start(options: { crashAt?: string; wait?: boolean; printTo?: number } = {}): Promise<void> {
+    const printTo = options.printTo ?? 'pipe'
+    const printed = this.output.length
     const entry = fileURLToPath(new URL('crashing-hub.ts', import.meta.url))
     const child = spawn(
       process.execPath,
       ['--disable-warning=ExperimentalWarning', entry, `--data-dir=${this.dataDir}`],
       {
         cwd: this.folder,
-        stdio: ['ignore', 'pipe', 'pipe'],
+        stdio: ['ignore', printTo, printTo],
         env: { ...process.env, ORRERY_CRASH_AT: options.crashAt ?? '' },
       },
     )
     this.#hub = child
     for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text: string) => {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
         this.output += text
       })
     }
     if (options.wait === false) return
-    await this.until(() => this.#answers(), 30_000)
+    // It answers a moment before the start is complete.
+    const isComplete = () =>
+      printTo !== 'pipe' || this.output.includes('Orrery is now running', printed)
+    await this.until(async () => (await this.#answers()) && isComplete(), 30_000)
   }
 
   /** Waits until a check is true; says what the hubs printed when it never is. */
