@@ -3,7 +3,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { findChromium, openBrowser } from '../support/browser.ts'
 import { TestInstallation } from '../support/hub-process.ts'
-import { freePort } from '../support/postgres.ts'
+import { freePort } from '../support/ports.ts'
 import { findPythonWith } from '../support/python.ts'
 
 const chromium = findChromium()

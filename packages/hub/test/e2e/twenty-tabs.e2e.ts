@@ -3,7 +3,7 @@ import { request } from 'undici'
 import { afterEach, expect, test } from 'vitest'
 import { CookieJar } from '../support/cookie-jar.ts'
 import { TestInstallation } from '../support/hub-process.ts'
-import { freePort } from '../support/postgres.ts'
+import { freePort } from '../support/ports.ts'
 import { findPythonWith } from '../support/python.ts'
 
 const python = findPythonWith('jupyterhub', 'tornado')

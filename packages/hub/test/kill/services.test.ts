@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest'
 import { TestInstallation } from '../support/hub-process.ts'
-import { freePort } from '../support/postgres.ts'
+import { freePort } from '../support/ports.ts'
 import { createPostgresDatabase, type TestDatabase } from '../support/stores.ts'
 
 const script = fileURLToPath(new URL('../support/tiny-service.mjs', import.meta.url))

@@ -198,21 +198,28 @@ describeStores('the life of a server', (open) => {
 
   test('starts above the limit wait their turn, with their place in line', async () => {
     const { store, hub, start } = await prepare({ settings: { concurrentSpawnLimit: 2 } })
-    const { promise, resolve: allQueued } = Promise.withResolvers<void>()
-    machines.behaviour.startsOn = promise
-    for (const name of ['one', 'two', 'three']) await start(name)
+    const { promise: allQueued, resolve: endFirst } = Promise.withResolvers<void>()
+    const { promise: allSeen, resolve: endSecond } = Promise.withResolvers<void>()
+    for (const [name, startsOn] of Object.entries({ one: allQueued, two: allSeen })) {
+      machines.behaviour.startsOn = startsOn
+      await start(name)
+      await expect.poll(() => machines.starts.at(-1)?.serverName).toBe(name)
+    }
+    delete machines.behaviour.startsOn
+    await start('three')
     const other = await addUser(store, 'grace')
     const third = await hub.start({ user: other, serverName: '', actor: 'user grace' })
     const events: ProgressEvent[] = []
     for await (const event of hub.progress(third.server, AbortSignal.timeout(10_000))) {
       events.push(event)
-      if (/next in line|place/.test(event.message)) allQueued()
+      if (/next in line|place/.test(event.message)) endFirst()
     }
     expect(events[0]?.message).toBe('Server requested')
     expect(events.some((event) => /next in line|place/.test(event.message))).toBe(true)
     expect(events.at(-1)).toMatchObject({ ready: true, url: '/user/grace/' })
     // Fair: grace's only start goes before ada's third one.
     expect(machines.starts.map((request) => request.username)[2]).toBe('grace')
+    endSecond()
   })
 
   test('without a queue the limit answers 429 with Retry-After', async () => {

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { Agent, request } from 'undici'
 import { afterEach, expect, test } from 'vitest'
 import { TestInstallation } from '../support/hub-process.ts'
-import { freePort } from '../support/postgres.ts'
+import { freePort } from '../support/ports.ts'
 import { WebClient } from '../support/web-client.ts'
 
 /** `JupyterHub.internal_ssl` with real processes: hub, edge or configurable-http-proxy, servers. */

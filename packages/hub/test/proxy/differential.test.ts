@@ -1,8 +1,6 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
@@ -15,6 +13,7 @@ import { exchange, readAnswer, startRecorder } from './differential-kit.ts'
 import type { Message, Recorder } from './differential-kit.ts'
 import { createOddRequests } from './differential-requests.ts'
 import type { OddRequest } from './differential-requests.ts'
+import { freePort } from '../support/ports.ts'
 
 const cases = createOddRequests(2000)
 const parallel = 16
@@ -291,12 +290,4 @@ http { access_log off; underscores_in_headers on; ignore_invalid_headers off; li
     if (isUp) return port
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => probe.once('listening', resolve))
-  const { port } = probe.address() as AddressInfo
-  await new Promise((resolve) => probe.close(resolve))
-  return port
 }

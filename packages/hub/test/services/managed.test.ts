@@ -7,7 +7,7 @@ import { localProcessDefaults } from '../../src/spawners/local-process/options.t
 import { findOAuthClient } from '../../src/storage/oauth.ts'
 import { findServiceRun } from '../../src/storage/service-runs.ts'
 import { isTokenOf } from '../../src/storage/token-hash.ts'
-import { freePort } from '../support/postgres.ts'
+import { freePort } from '../support/ports.ts'
 import { describeStores } from '../support/stores.ts'
 import { ServiceKit } from './service-kit.ts'
 

@@ -1,6 +1,5 @@
-import { once } from 'node:events'
-import { connect, createServer } from 'node:net'
-import type { AddressInfo, Socket } from 'node:net'
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,19 +7,11 @@ import { expect, test, vi } from 'vitest'
 import { cleanups, raw, serveEcho, temporaryFolder, upgrade } from '../data-plane/edge-test-kit.ts'
 import { startProxyProcess } from './proxy-process.ts'
 import type { ProxyProcess } from './proxy-process.ts'
+import { freePort } from '../../../test/support/ports.ts'
 
 const patience = { timeout: 15_000 }
 const main = fileURLToPath(new URL('../../main.ts', import.meta.url))
 const logger = { info: () => undefined, warn: vi.fn(), error: vi.fn() }
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 /** Starts an edge as a hub does; the ports and the folder are those of the one before. */
 async function edgeProcesses(): Promise<{

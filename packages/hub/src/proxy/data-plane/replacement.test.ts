@@ -2,23 +2,13 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { get as httpGet } from 'node:http'
 import { get as httpsGet } from 'node:https'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { startProcess, temporaryFolder } from './edge-test-kit.ts'
 import { hasOpenssl, makeCertificate } from './tls/certificates-for-tests.ts'
+import { freePort } from '../../../test/support/ports.ts'
 
 const patience = { timeout: 15_000 }
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0)
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 /** Asks without an end, each time over a new connection. */
 function askForEver(url: string): { answers: (number | string)[]; stop: () => Promise<void> } {

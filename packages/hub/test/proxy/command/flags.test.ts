@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { orreryVersion } from '../../../src/util/version.ts'
+import { freePort } from '../../support/ports.ts'
 import * as kit from './peer-kit.ts'
 
 /** Source: contract proxy §10. */
@@ -94,7 +95,7 @@ describe.each(kit.programs)('$name', (program) => {
   })
 
   test('--ip=* is every address, with a warning', async () => {
-    const [port, apiPort] = [await kit.freePort(), await kit.freePort()]
+    const [port, apiPort] = [await freePort(), await freePort()]
     const ports = ['--port', `${port}`, '--api-port', `${apiPort}`]
     const running = kit.run(program, ['--ip', '*', ...ports])
     await kit.untilListening(running, port)

@@ -13,6 +13,7 @@ import {
   hasOpenssl,
   makeCertificate,
 } from '../../../src/proxy/data-plane/tls/certificates-for-tests.ts'
+import { freePort } from '../../support/ports.ts'
 import * as kit from './peer-kit.ts'
 
 /** Source: contract proxy §10, §10.1. */
@@ -67,7 +68,7 @@ describe.skipIf(!hasOpenssl()).each(kit.programs)('$name', (program) => {
 
   test('--redirect-port leads there by 301, --redirect-to to another port', async () => {
     for (const to of [undefined, '4443']) {
-      const redirectPort = await kit.freePort()
+      const redirectPort = await freePort()
       const flags = ['--redirect-port', `${redirectPort}`]
       if (to !== undefined) flags.push('--redirect-to', to)
       const peer = await kit.start(program, [...own(), ...flags])
@@ -80,7 +81,7 @@ describe.skipIf(!hasOpenssl()).each(kit.programs)('$name', (program) => {
   })
 
   test('the API by HTTPS lets in who has a certificate of its authority and the token', async () => {
-    const [port, apiPort] = [await kit.freePort(), await kit.freePort()]
+    const [port, apiPort] = [await freePort(), await freePort()]
     const ports = ['--port', `${port}`, '--api-ip', '127.0.0.1', '--api-port', `${apiPort}`]
     const peers = ['--api-ssl-ca', pair.certPath, '--api-ssl-request-cert']
     const flags = [...ports, ...own('api-'), ...peers, '--api-ssl-reject-unauthorized']

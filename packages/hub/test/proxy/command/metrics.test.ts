@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { freePort } from '../../support/ports.ts'
 import * as kit from './peer-kit.ts'
 import type { Peer } from './peer-kit.ts'
 import { readSamples, readTypes } from '../../../src/proxy/data-plane/metrics/metrics-test-kit.ts'
@@ -17,7 +18,7 @@ async function scrapeAfterRequests(program: kit.Program): Promise<{
   readonly last: Scraped
   readonly others: number[]
 }> {
-  const metricsPort = await kit.freePort()
+  const metricsPort = await freePort()
   const peer = await kit.start(program, [
     '--metrics-ip',
     '127.0.0.1',

@@ -3,12 +3,13 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { createRequire } from 'node:module'
-import { connect, createServer as createTcpServer } from 'node:net'
+import { connect } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, vi } from 'vitest'
+import { freePort } from '../../support/ports.ts'
 
 /**
  * The same cases for two programs with the same command line: configurable-http-proxy, unmodified,
@@ -155,25 +156,6 @@ function accepts(at: number | string): Promise<boolean> {
     })
     socket.once('error', () => resolve(false))
   })
-}
-
-/** Below those that the system gives out, and others than test files beside this one take. */
-let nextPort = 10_000 + ((process.pid * 61) % 20_000)
-
-export async function freePort(): Promise<number> {
-  for (;;) {
-    nextPort = nextPort < 31_000 ? nextPort + 1 : 10_000
-    const port = nextPort
-    const server = createTcpServer()
-    const isFree = new Promise<boolean>((resolve) => {
-      server.once('listening', () => resolve(true)).once('error', () => resolve(false))
-    })
-    server.listen(port, '127.0.0.1')
-    if (!(await isFree)) continue
-    server.close()
-    await once(server, 'close')
-    return port
-  }
 }
 
 export async function temporaryFolder(): Promise<string> {

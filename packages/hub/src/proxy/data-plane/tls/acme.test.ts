@@ -3,13 +3,14 @@ import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
-import { createServer, type AddressInfo } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { cleanups, temporaryFolder } from '../edge-test-kit.ts'
 import { type AcmeManager, type AcmeOptions, startAcme } from './acme.ts'
 import { makeCertificate } from './certificates-for-tests.ts'
 import { createRedirectServer } from './redirect-server.ts'
+import { freePort } from '../../../../test/support/ports.ts'
 
 const patience = { timeout: 20_000 }
 let folder: string
@@ -77,15 +78,6 @@ function answers(url: string, ca: Buffer): Promise<boolean> {
     request(url, { ca }, (res) => resolve(res.resume().statusCode === 200))
       .on('error', () => resolve(false))
       .end()
-  })
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo
-      probe.close(() => resolve(port))
-    })
   })
 }
 
