@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { nginxConfig } from './nginx-config.ts'
-import { endProgram, findProgram, freePort, startProgram, untilAccepting } from './processes.ts'
+import { freePort } from '../../packages/hub/test/support/ports.ts'
+import { endProgram, findProgram, startProgram, untilAccepting } from './processes.ts'
 
 /** The server behind the proxies. */
 export interface Backend {

@@ -4,6 +4,7 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../../packages/hub/test/support/ports.ts'
 import type { Backend } from './backends.ts'
 import { nginxConfig } from './nginx-config.ts'
 import {
@@ -12,7 +13,6 @@ import {
   cpuSecondsOf,
   endProgram,
   findProgram,
-  freePort,
   memoryOf,
   openFilesOf,
   startProgram,

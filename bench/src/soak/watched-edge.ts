@@ -2,7 +2,8 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as delay } from 'node:timers/promises'
-import { endProgram, freePort, memoryOf, openFilesOf, startProgram } from '../processes.ts'
+import { freePort } from '../../../packages/hub/test/support/ports.ts'
+import { endProgram, memoryOf, openFilesOf, startProgram } from '../processes.ts'
 import { changeRoute, token } from '../route-api.ts'
 
 /** Garbage collected. The first worker is the eldest. */

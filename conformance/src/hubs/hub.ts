@@ -6,7 +6,8 @@ import { ask } from '../http-client.ts'
 import type { Setup } from '../model.ts'
 import { paths } from '../paths.ts'
 import { configText, type HubAddresses } from './config.ts'
-import { endProcessesOf, freePorts, Started, type StartOptions } from './processes.ts'
+import { freePort } from '../../../packages/hub/test/support/ports.ts'
+import { endProcessesOf, Started, type StartOptions } from './processes.ts'
 
 export type HubKind = 'reference' | 'orrery' | 'other'
 
@@ -109,9 +110,12 @@ function writeConfig(setup: Setup, folder: string, addresses: HubAddresses): voi
 }
 
 async function chooseAddresses(): Promise<HubAddresses> {
-  const [publicPort = 0, hubPort = 0, proxyApiPort = 0, managed = 0, external = 0] =
-    await freePorts(5)
-  return { publicPort, hubPort, proxyApiPort, servicePorts: [managed, external] }
+  return {
+    publicPort: await freePort(),
+    hubPort: await freePort(),
+    proxyApiPort: await freePort(),
+    servicePorts: [await freePort(), await freePort()],
+  }
 }
 
 function portNames(addresses: HubAddresses): Map<string, string> {
