@@ -10,6 +10,7 @@ import { measureIdle } from './rows/idle-websockets.ts'
 import { measureBodies } from './rows/proxy-bodies.ts'
 import { measureRequests } from './rows/proxy-requests.ts'
 import { measureRouteChanges } from './rows/route-changes.ts'
+import { measureRouteCrowds } from './rows/route-crowds.ts'
 import { measureRoutes } from './rows/route-table.ts'
 import { measureMessages } from './rows/websockets.ts'
 import { type Table, tableText } from './table.ts'
@@ -19,11 +20,11 @@ const measures = {
   P10: [measureBodies],
   P11: [measureMessages],
   P12: [measureIdle, measureAbandoned],
-  P13: [measureRoutes, measureRouteChanges],
+  P13: [measureRoutes, measureRouteChanges, measureRouteCrowds],
 } satisfies Record<string, ((bench: Bench) => Promise<Table[]>)[]>
 
 /** The longest that a run may take, whatever the proxies do. */
-const limitMinutes = 20
+const limitMinutes = 25
 
 export const usage = `Usage: npm run bench -- edge [ROW ...] [--rounds N] [--seconds S] [--pin] [--json FILE]
 

@@ -148,7 +148,15 @@ class Tally {
     const at = (share: number): number =>
       sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
     const { completed, failed } = this
-    return { completed, failed, seconds, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) }
+    return {
+      completed,
+      failed,
+      seconds,
+      p50Ms: at(0.5),
+      p99Ms: at(0.99),
+      p999Ms: at(0.999),
+      maxMs: at(1),
+    }
   }
 }
 

@@ -1,25 +1,18 @@
 import { once } from 'node:events'
-import { request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { startBackend } from '../backends.ts'
 import type { Bench } from '../bench.ts'
 import { type FakeHub, startFakeHub } from '../fake-hub.ts'
-import type { LoadResult } from '../load-plan.ts'
 import * as proxies from '../proxies.ts'
-import { addRoute, token } from '../route-api.ts'
+import { addRoute } from '../route-api.ts'
 import { type Goal, type Samples, type Table, atMost, cell, pick } from '../table.ts'
-import { plan } from './proxy-requests.ts'
-import { addRoutes } from './routes.ts'
 
-const routes = 100_000
+export const routes = 100_000
 /** Changes whose way is timed, in each round. */
 const changes = 200
 const warmUps = 50
 /** The kernel spreads them over the workers. */
 const connections = 8
-const ratePerSecond = 1000
-const listings = 5
-const added = 20_000
 const patienceMs = 30_000
 
 interface ChangesSample {
@@ -27,31 +20,28 @@ interface ChangesSample {
   readonly p99Ms: number
   /** Requests that another server answered although the change had been acknowledged. */
   readonly late: number
-  readonly quiet: LoadResult
-  readonly listing: LoadResult
-  readonly adding: LoadResult
 }
 
-const kinds = [
+export const kinds = [
   { name: proxies.orrery.name, flags: ['--workers', '1'] },
   { name: proxies.orreryOfAllCores.name, flags: [] },
 ]
 
 /**
  * An edge that follows a hub with many routes: from the hub's line to the edge's word that it is in
- * force, and what requests notice of listings and of changes.
+ * force.
  */
 export async function measureRouteChanges(bench: Bench): Promise<Table[]> {
   const samples = new Map<string, ChangesSample[]>()
   for (let round = 0; round < bench.rounds; round += 1) {
     for (const { name, flags } of kinds) {
-      samples.set(name, [...(samples.get(name) ?? []), await measure(bench, flags)])
+      samples.set(name, [...(samples.get(name) ?? []), await measure(flags)])
     }
   }
   return [table(samples)]
 }
 
-async function measure(bench: Bench, flags: readonly string[]): Promise<ChangesSample> {
+async function measure(flags: readonly string[]): Promise<ChangesSample> {
   const backend = await startBackend()
   const hub = await startFakeHub(backend.url, routes)
   try {
@@ -61,13 +51,8 @@ async function measure(bench: Bench, flags: readonly string[]): Promise<ChangesS
       await untilFound(peer.port, `/user/hub-${routes - 1}/`)
       // Requests that come before a change are answered at once, by another server.
       await addRoute(peer, '/', backend.url)
-      const run = (): Promise<LoadResult> => bench.client.run(plan(bench, peer, ratePerSecond))
-      const quiet = await run()
       const { timesMs, late } = await timeChanges(peer.port, hub)
-      const [listing] = await Promise.all([run(), listSeveral(peer)])
-      const range = { from: 0, to: added }
-      const [adding] = await Promise.all([run(), addRoutes(peer, backend, range)])
-      return { ...percentiles(timesMs), late, quiet, listing, adding }
+      return { ...percentiles(timesMs), late }
     } finally {
       await peer.stop()
     }
@@ -119,22 +104,10 @@ async function untilAnswered(socket: Socket, path: string, status: number): Prom
   throw new Error(`a route of the hub was not in force after ${patienceMs} ms`)
 }
 
-async function untilFound(port: number, path: string): Promise<void> {
+export async function untilFound(port: number, path: string): Promise<void> {
   const socket = await open(port)
   await untilAnswered(socket, path, 200)
   socket.destroy()
-}
-
-async function listSeveral(peer: proxies.ProxyPeer): Promise<void> {
-  for (let i = 0; i < listings; i += 1) {
-    const headers = { Authorization: `token ${token}` }
-    const at = { host: '127.0.0.1', port: peer.apiPort, path: '/api/routes', headers }
-    await new Promise<void>((resolve, reject) => {
-      request(at, (answer) => void answer.resume().once('end', resolve).once('error', reject))
-        .once('error', reject)
-        .end()
-    })
-  }
 }
 
 function percentiles(timesMs: readonly number[]): { p50Ms: number; p99Ms: number } {
@@ -148,16 +121,9 @@ function table(samples: Samples<ChangesSample>): Table {
     ['in force p50 ms', (one) => one.p50Ms],
     ['in force p99 ms', (one) => one.p99Ms],
     ['not in force', (one) => one.late],
-    ['quiet: p99 ms', (one) => one.quiet.p99Ms],
-    ['listing: p99 ms', (one) => one.listing.p99Ms],
-    ['longest', (one) => one.listing.maxMs],
-    ['adding: p99 ms', (one) => one.adding.p99Ms],
-    ['longest', (one) => one.adding.maxMs],
   ]
   return {
-    title:
-      `P13 with ${routes} routes of a hub: from its line to its acknowledgement, ${changes} times, with a request on each of ${connections} connections after it;` +
-      ` other requests at ${ratePerSecond}/s by themselves, during listings and while ${added} routes are added`,
+    title: `P13 with ${routes} routes of a hub: from its line to its acknowledgement, ${changes} times, with a request on each of ${connections} connections after it`,
     columns: ['proxy', ...columns.map(([title]) => title)],
     rows: [...samples.keys()].map((name) => ({
       name,

@@ -10,7 +10,7 @@ import { ProxyError } from '../proxy/adapters/proxy-adapter.ts'
 import type { RouteDriver } from '../proxy/adapters/route-driver.ts'
 import { routeService } from '../services/register-service.ts'
 import { type StaticRoutes, settleRoutes } from '../startup/routes.ts'
-import { loadRoutes } from '../storage/routes.ts'
+import { loadRouteSeq } from '../storage/routes.ts'
 import { listServices } from '../storage/services.ts'
 import type { Store } from '../storage/store.ts'
 
@@ -60,7 +60,7 @@ export class HubProxyControl implements ProxyControl {
       for (const service of services) await routeService(tx, service, place)
     })
     const since = performance.now()
-    const { seq } = await loadRoutes(store.db)
+    const seq = await loadRouteSeq(store.db)
     this.#parts.observe?.('proxy_poll_duration_seconds', {}, (performance.now() - since) / 1000)
     await edgeHub.untilApplied(seq, appliedTimeoutMs)
     try {

@@ -34,8 +34,22 @@ const message: fc.Arbitrary<EdgeMessage> = fc.oneof(
     { noNullPrototype: true },
   ),
   fc.record(
-    { type: fc.constant('snapshot' as const), epoch: shortText, seq, routes: fc.array(route) },
-    { noNullPrototype: true },
+    {
+      type: fc.constant('snapshot' as const),
+      epoch: shortText,
+      seq,
+      routes: fc.array(route),
+      more: fc.constant(true as const),
+    },
+    { noNullPrototype: true, requiredKeys: ['type', 'epoch', 'seq', 'routes'] },
+  ),
+  fc.record(
+    {
+      type: fc.constant('routes' as const),
+      routes: fc.array(route),
+      more: fc.constant(true as const),
+    },
+    { noNullPrototype: true, requiredKeys: ['type', 'routes'] },
   ),
 )
 
@@ -81,6 +95,8 @@ describe('messages', () => {
     ['{"type":"set","seq":1,"routespec":"/x/","target":5}', "'target'"],
     ['{"type":"set","seq":1,"routespec":"/x/","target":"http://h","data":[]}', "'data'"],
     ['{"type":"snapshot","epoch":"e","seq":1,"routes":{}}', "'routes'"],
+    ['{"type":"routes"}', "'routes'"],
+    ['{"type":"routes","routes":[5]}', 'a route'],
     ['{"type":"snapshot","epoch":"e","seq":1,"routes":[null]}', 'a route'],
     [`{"type":"delete","seq":1,"routespec":"${'x'.repeat(maxRoutespecLength + 1)}"}`, 'short'],
   ])('%j is refused', (line, reason) => {
@@ -96,7 +112,7 @@ describe('messages', () => {
     })
     const typed = fc
       .record({
-        type: fc.constantFrom('ping', 'resume', 'set', 'delete', 'snapshot', '__proto__'),
+        type: fc.constantFrom('ping', 'resume', 'set', 'delete', 'snapshot', 'routes', '__proto__'),
         epoch: fc.jsonValue(),
         seq: fc.jsonValue(),
         routes: fc.jsonValue(),

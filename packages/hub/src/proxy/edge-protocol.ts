@@ -4,10 +4,13 @@ import { maxRoutespecLength } from './routespec.ts'
 
 /**
  * What hub and edge say to each other. The edge opens
- * `GET {hubUrl}api/edge/routes?edge=EDGE[&since=SEQ&epoch=EPOCH]` with
+ * `GET {hubUrl}api/edge/routes?edge=EDGE[&pieces=1][&since=SEQ&epoch=EPOCH]` with
  * `Authorization: token CONFIGPROXY_AUTH_TOKEN`; the answer is endless NDJSON, one
  * {@link EdgeMessage} a line. The first line is a snapshot, or `resume` when the hub can go on from
- * `since` of the same `epoch`; then changes in the order of their numbers, and a ping at least every
+ * `since` of the same `epoch`. An edge that says `pieces=1` gets a snapshot in lines of at most
+ * {@link routesPerPiece} routes: all but the last have `more`, all but the first are of type
+ * `routes`; one of an earlier build does not say it and gets one line, and a hub of an earlier
+ * build does not know it and sends one line. Then come changes in the order of their numbers, and a ping at least every
  * {@link pingIntervalMs}. Numbers grow but may skip: a route that changed twice before the hub read
  * it is sent once, with its last number. TCP keeps the order, so a skip is no loss; a number that
  * does not grow is an error, and the edge subscribes anew without `since`. What was applied is
@@ -24,7 +27,9 @@ export const edgePaths = {
 export const pingIntervalMs = 5000
 /** After this long without a line the edge takes the connection for dead. */
 export const silenceTimeoutMs = 15_000
-/** Longest line of the stream, in bytes (a snapshot of about 100,000 routes). */
+/** Routes in one line of a snapshot: a fraction of a millisecond's work for either side. */
+export const routesPerPiece = 200
+/** Longest line of the stream, in bytes (a snapshot of an earlier build, of about 100,000 routes). */
 export const maxLineBytes = 64 * 1024 * 1024
 /** Routes in one activity report, at most. */
 export const maxActivityRoutes = 2000
@@ -37,13 +42,26 @@ export interface EdgeRoute {
   readonly data: JsonObject
 }
 
-/** All routes of the hub at `seq`; replaces what the edge had from any hub. */
+/**
+ * All routes of the hub at `seq`, or later: changes after `seq` follow, be they in it or not.
+ * Replaces what the edge had from any hub once its last piece is there.
+ */
 export interface SnapshotMessage {
   readonly type: 'snapshot'
   /** Changes when numbering starts anew. */
   readonly epoch: string
   readonly seq: number
   readonly routes: readonly EdgeRoute[]
+  /** {@link RoutesMessage}s follow. */
+  readonly more?: true
+}
+
+/** The next piece of a snapshot. */
+export interface RoutesMessage {
+  readonly type: 'routes'
+  readonly routes: readonly EdgeRoute[]
+  /** Others follow. */
+  readonly more?: true
 }
 
 /** The edge's table is right as of `seq`, which is `since` or more; changes after it follow. */
@@ -70,7 +88,13 @@ export interface PingMessage {
   readonly type: 'ping'
 }
 
-export type EdgeMessage = SnapshotMessage | ResumeMessage | SetMessage | DeleteMessage | PingMessage
+export type EdgeMessage =
+  | SnapshotMessage
+  | RoutesMessage
+  | ResumeMessage
+  | SetMessage
+  | DeleteMessage
+  | PingMessage
 
 /** Every change up to `seq` is in force at this edge, those whose numbers were skipped included. */
 export interface EdgeAck {
@@ -110,7 +134,14 @@ export function parseEdgeMessage(line: string): EdgeMessage {
     case 'delete':
       return { type: 'delete', seq: count(value, 'seq'), routespec: text(value, 'routespec') }
     case 'snapshot':
-      return parseSnapshot(value)
+      return {
+        type: 'snapshot',
+        epoch: text(value, 'epoch'),
+        seq: count(value, 'seq'),
+        ...parsePiece(value),
+      }
+    case 'routes':
+      return { type: 'routes', ...parsePiece(value) }
     default:
       throw new EdgeProtocolError('a message of unknown type')
   }
@@ -149,15 +180,10 @@ function parseObject(line: string): JsonObject {
   return value
 }
 
-function parseSnapshot(value: JsonObject): SnapshotMessage {
-  const routes = value['routes']
+function parsePiece(value: JsonObject): Pick<RoutesMessage, 'routes' | 'more'> {
+  const { routes, more } = value
   if (!Array.isArray(routes)) throw new EdgeProtocolError("'routes' is not a list")
-  return {
-    type: 'snapshot',
-    epoch: text(value, 'epoch'),
-    seq: count(value, 'seq'),
-    routes: routes.map(parseRoute),
-  }
+  return { routes: routes.map(parseRoute), ...(more === true && { more }) }
 }
 
 function parseRoute(value: unknown): EdgeRoute {

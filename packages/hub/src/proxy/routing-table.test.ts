@@ -187,16 +187,51 @@ test('while the routes of one owner are replaced step by step, those of others c
     paths.map((path) => ({ path, owner: 'hub', targetUrl, data: {}, lastActivityMs: 1 }))
   table.replaceAll('hub', named([...routes, '/old'], 'http://h:1'))
   let steps = 0
-  for (const _step of table.replacing('hub', named(routes, 'http://h:2'))) {
+  const replacement = table.replacing('hub')
+  const others = (): void => {
     for (const path of ['/user/u0', '/user/u1999', '/other'])
       table.set({ path, owner: 'api', targetUrl: 'http://a:1', data: {}, lastActivityMs: 1 })
     steps += 1
   }
-  expect(steps).toBeGreaterThan(4)
+  for (const route of named(routes, 'http://h:2')) {
+    replacement.set(route)
+    others()
+  }
+  for (const _step of replacement.finish()) others()
+  expect(steps).toBeGreaterThan(routes.length + 4)
   for (const path of ['/user/u0', '/user/u1999', '/other']) table.delete(path, 'api')
   const left = [...table.listOwned()].flat()
   expect(new Set(left.map(({ path }) => path))).toEqual(new Set(routes))
   expect(left.every(({ targetUrl }) => targetUrl === 'http://h:2')).toBe(true)
+})
+
+test('a listing that goes on while routes come and go has each of those that stay once', () => {
+  const table = new RoutingTable()
+  const set = (path: string): void =>
+    table.set({ path, owner: 'hub', targetUrl: 'http://h:1', data: {}, lastActivityMs: 1 })
+  // So many that each part of the index is listed in several steps.
+  const stay = Array.from({ length: 40_000 }, (_, i) => `/stay/${i}`)
+  const go = Array.from({ length: 40_000 }, (_, i) => `/go/${i}`)
+  for (let i = 0; i < stay.length; i += 1) for (const path of [stay[i], go[i]]) set(path ?? '')
+  let gone = 0
+  const deleted = new Set<string>()
+  const seen: string[] = []
+  for (const routes of table.list()) {
+    expect(routes.length).toBeLessThanOrEqual(100)
+    for (const { path } of routes) {
+      expect(deleted.has(path)).toBe(false)
+      seen.push(path)
+    }
+    for (const path of go.slice(gone, gone + 20)) {
+      table.delete(path, 'hub')
+      deleted.add(path)
+      set(path.replace('/go', '/came'))
+    }
+    gone += 20
+  }
+  expect(gone).toBeGreaterThan(10_000)
+  expect(new Set(seen).size).toBe(seen.length)
+  expect(seen.filter((path) => path.startsWith('/stay')).sort()).toEqual(stay.sort())
 })
 
 test('activity is reported once, and not of a route that was merely published', () => {
@@ -209,19 +244,19 @@ test('activity is reported once, and not of a route that was merely published', 
   set('/hub-made', 'hub')
   set('/a b', 'hub', '/%61%20b/')
   set('/api-made', 'api')
-  expect(table.listUnreported()).toEqual([])
+  expect([...table.listUnreported()].flat()).toEqual([])
   for (const path of ['/hub-made', '/a b', '/api-made']) {
     const route = table.match(path)
     if (route !== undefined) table.touch(route, 5)
   }
-  const due = table.listUnreported().sort((x, y) => (x.path < y.path ? -1 : 1))
+  const due = [...table.listUnreported()].flat().sort((x, y) => (x.path < y.path ? -1 : 1))
   expect(due).toEqual([
     { path: '/a b', routespec: '/%61%20b/', atMs: 5 },
     { path: '/hub-made', routespec: '/hub-made/', atMs: 5 },
   ])
   for (const one of due) table.markReported(one)
   set('/hub-made', 'hub')
-  expect(table.listUnreported()).toEqual([])
+  expect([...table.listUnreported()].flat()).toEqual([])
 })
 
 test('replacing the routes of the hub leaves those made through the REST API', () => {

@@ -18,7 +18,15 @@ import type { NewRoute, RouteOwner, StoredRoute, UnreportedActivity } from './ro
 import { routespecOf } from './routespec.ts'
 import type { JsonObject } from '../util/json.ts'
 
-const routesPerStep = 500
+const routesPerStep = 100
+
+/** Takes the place of all routes of an owner. */
+export interface Replacement {
+  /** @throws RouteMemoryFullError */
+  set(route: NewRoute): void
+  /** Deletes what was not set, step by step. */
+  finish(): Generator<void>
+}
 
 /**
  * All routes of a proxy, in memory that threads share: one of these writes, a `RouteReader` on its
@@ -74,26 +82,28 @@ export class RoutingTable extends RouteReader {
    * @throws RouteMemoryFullError
    */
   replaceAll(owner: RouteOwner, routes: Iterable<NewRoute>): void {
-    const steps = this.replacing(owner, routes)
-    while (steps.next().done !== true);
+    const replacement = this.replacing(owner)
+    for (const route of routes) replacement.set(route)
+    for (const _ of replacement.finish());
   }
 
   /**
-   * {@link replaceAll} in steps: between two of them others may have a turn, but change nothing of
-   * this owner's.
-   * @throws RouteMemoryFullError
+   * {@link replaceAll} in steps: between any two of them others may have a turn, but change
+   * nothing of this owner's. Given up, it leaves what is there and what was set.
    */
-  *replacing(owner: RouteOwner, routes: Iterable<NewRoute>): Generator<void> {
+  replacing(owner: RouteOwner): Replacement {
     this.#lastMark += 1
     const mark = this.#lastMark
-    let count = 0
-    for (const route of routes) {
-      this.#set(route, mark)
-      count += 1
-      if (count % routesPerStep === 0) yield
+    return {
+      set: (route) => this.#set(route, mark),
+      finish: () => this.#sweep(owner, mark),
     }
-    for (let part = 0; part < partCount; part += 1) {
-      for (const ref of this.#rows.list(part)) {
+  }
+
+  /** Deletes an owner's routes that do not have the mark, step by step. */
+  *#sweep(owner: RouteOwner, mark: number): Generator<void> {
+    for (const refs of this.#living()) {
+      for (const ref of refs) {
         const isNamed = this.memory.ints[ref * 2 + row.mark] === mark
         if (!isNamed && this.#entryOf(ref, owner) !== 0) this.#deleteEntry(ref, owner)
       }
@@ -112,14 +122,13 @@ export class RoutingTable extends RouteReader {
   }
 
   /**
-   * The routes in force, one for each path, part by part: between two parts others may have a turn.
+   * The routes in force, one for each path, some at a time: in between others may have a turn.
    * What changes meanwhile is in or not.
    * @param beforeMs - only those whose last activity was before.
    */
   *list(beforeMs = Number.POSITIVE_INFINITY): Generator<readonly StoredRoute[]> {
-    for (let part = 0; part < partCount; part += 1) {
-      yield this.#rows
-        .list(part)
+    for (const refs of this.#living()) {
+      yield refs
         .filter((ref) => this.#activityOf(ref) < beforeMs)
         .flatMap((ref) => this.#inForce(ref) ?? [])
     }
@@ -127,8 +136,8 @@ export class RoutingTable extends RouteReader {
 
   /** Every owner's entries, as {@link list}. */
   *listOwned(): Generator<readonly StoredRoute[]> {
-    for (let part = 0; part < partCount; part += 1) {
-      yield this.#rows.list(part).flatMap((ref) =>
+    for (const refs of this.#living()) {
+      yield refs.flatMap((ref) =>
         routeOwners.flatMap((owner) => {
           const entry = this.#entryOf(ref, owner)
           return entry === 0 ? [] : [this.#stored(ref, owner, entry)]
@@ -137,19 +146,9 @@ export class RoutingTable extends RouteReader {
     }
   }
 
-  /** Routes of the hub that were used since {@link markReported}. */
-  listUnreported(): UnreportedActivity[] {
-    const { doubles } = this.memory
-    const due: UnreportedActivity[] = []
-    for (const ref of this.#refs()) {
-      const atMs = this.#activityOf(ref)
-      const entry = this.#entryOf(ref, 'hub')
-      if (entry === 0 || (doubles[ref + row.reported] ?? 0) >= atMs) continue
-      const path = readPath(this.memory, ref)
-      const { routespec } = readEntry(this.memory, entry)
-      due.push({ path, atMs, routespec: routespec === '' ? routespecOf(path) : routespec })
-    }
-    return due
+  /** Routes of the hub that were used since {@link markReported}, as {@link list}. */
+  *listUnreported(): Generator<readonly UnreportedActivity[]> {
+    for (const refs of this.#living()) yield refs.flatMap((ref) => this.#unreported(ref) ?? [])
   }
 
   markReported({ path, atMs }: UnreportedActivity): void {
@@ -249,8 +248,27 @@ export class RoutingTable extends RouteReader {
     }
   }
 
-  *#refs(): Generator<number> {
-    for (let part = 0; part < partCount; part += 1) yield* this.#rows.list(part)
+  #unreported(ref: number): UnreportedActivity | undefined {
+    const atMs = this.#activityOf(ref)
+    const entry = this.#entryOf(ref, 'hub')
+    if (entry === 0 || (this.memory.doubles[ref + row.reported] ?? 0) >= atMs) return undefined
+    const path = readPath(this.memory, ref)
+    const { routespec } = readEntry(this.memory, entry)
+    return { path, atMs, routespec: routespec === '' ? routespecOf(path) : routespec }
+  }
+
+  /** All rows, some at a time: those that are gone by then are left out, whatever has their place. */
+  *#living(): Generator<readonly number[]> {
+    const lifeOf = (ref: number): number => this.memory.ints[ref * 2 + row.life] ?? 0
+    for (let part = 0; part < partCount; part += 1) {
+      const refs = this.#rows.list(part)
+      const lives = refs.map(lifeOf)
+      for (let at = 0; at < refs.length; at += routesPerStep) {
+        const still = new Set(at === 0 ? refs : this.#rows.list(part))
+        const to = at + routesPerStep
+        yield refs.slice(at, to).filter((ref, i) => still.has(ref) && lifeOf(ref) === lives[at + i])
+      }
+    }
   }
 
   #entryOf(ref: number, owner: RouteOwner): number {

@@ -70,43 +70,51 @@ export async function listRouteChanges(
   return rows.map(toRoute)
 }
 
-/** The whole table as of one number. */
-export async function loadRoutes(db: Executor): Promise<{ seq: number; routes: StoredRoute[] }> {
-  const { value: seq } = await db
+/** Number of the last change. */
+export async function loadRouteSeq(db: Executor): Promise<number> {
+  const { value } = await db
     .selectFrom('counters')
     .select('value')
     .where('name', '=', 'routes')
     .executeTakeFirstOrThrow()
-  const rows = await db
-    .selectFrom('routes')
-    .selectAll()
-    .where('deleted', '=', 0)
-    .where('seq', '<=', seq)
-    .orderBy('routespec')
-    .execute()
+  return value
+}
+
+/** The whole table as of one number. */
+export async function loadRoutes(db: Executor): Promise<{ seq: number; routes: StoredRoute[] }> {
+  const seq = await loadRouteSeq(db)
+  const rows = await published(db).where('seq', '<=', seq).orderBy('routespec').execute()
   return { seq, routes: rows.map(toRoute) }
+}
+
+/** Published routes in the order of their routespecs, from the one after `after` on. */
+export async function listRoutesAfter(
+  db: Executor,
+  after: string,
+  limit: number,
+): Promise<StoredRoute[]> {
+  const rows = await published(db)
+    .where('routespec', '>', after)
+    .orderBy('routespec')
+    .limit(limit)
+    .execute()
+  return rows.map(toRoute)
 }
 
 /** The published route of this routespec. */
 export async function findRoute(db: Executor, routespec: string): Promise<StoredRoute | undefined> {
-  const row = await db
-    .selectFrom('routes')
-    .selectAll()
-    .where('routespec', '=', routespec)
-    .where('deleted', '=', 0)
-    .executeTakeFirst()
+  const row = await published(db).where('routespec', '=', routespec).executeTakeFirst()
   return row && toRoute(row)
 }
 
 /** Published routes to services. */
 export async function listServiceRoutes(db: Executor): Promise<StoredRoute[]> {
-  const rows = await db
-    .selectFrom('routes')
-    .selectAll()
-    .where('data', 'like', '{"service":%')
-    .where('deleted', '=', 0)
-    .execute()
+  const rows = await published(db).where('data', 'like', '{"service":%').execute()
   return rows.map(toRoute)
+}
+
+function published(db: Executor) {
+  return db.selectFrom('routes').selectAll().where('deleted', '=', 0)
 }
 
 function toRoute(row: Selectable<Schema['routes']>): StoredRoute {

@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest'
-import type { EdgeMessage } from '../../src/proxy/edge-protocol.ts'
+import { type EdgeMessage, routesPerPiece } from '../../src/proxy/edge-protocol.ts'
 import { putRoute, removeRoute } from '../../src/storage/routes.ts'
 import type { Store } from '../../src/storage/store.ts'
 import { describeStores } from '../support/stores.ts'
@@ -16,8 +16,9 @@ describeStores('routing subscription', (open) => {
   const stop = new AbortController()
   afterEach(() => hub.close())
 
-  async function subscribe(position?: { since: number; epoch: string }) {
-    const messages = hub.edgeHub.follow('e1', position, stop.signal)[Symbol.asyncIterator]()
+  async function subscribe(position?: { since: number; epoch: string }, inPieces = true) {
+    const wish = { position, inPieces }
+    const messages = hub.edgeHub.follow('e1', wish, stop.signal)[Symbol.asyncIterator]()
     const next = async (): Promise<EdgeMessage> => {
       const result = await messages.next()
       if (result.done === true) throw new TypeError('the stream ended')
@@ -38,6 +39,33 @@ describeStores('routing subscription', (open) => {
     expect(await next()).toEqual({ type: 'set', seq: 2, ...route('bob') })
     await store.write((tx) => removeRoute(tx, '/user/ada/'))
     expect(await next()).toEqual({ type: 'delete', seq: 3, routespec: '/user/ada/' })
+  })
+
+  it('tells a long table in pieces, or in one to an edge of an earlier build; what changes meanwhile is told after it', async () => {
+    const store = await open()
+    hub = await ApiHub.start(store)
+    const names = Array.from(
+      { length: 2 * routesPerPiece },
+      (_, i) => `u${String(i).padStart(3, '0')}`,
+    )
+    await store.write(async (tx) => {
+      for (const name of names) await putRoute(tx, route(name))
+    })
+    const seq = names.length
+    const { first, next } = await subscribe()
+    const named = (from: number, to: number) => names.slice(from, to).map(route)
+    expect(first).toMatchObject({ type: 'snapshot', seq, more: true })
+    expect(first).toMatchObject({ routes: named(0, routesPerPiece) })
+    await store.write((tx) => removeRoute(tx, '/user/u000/'))
+    await put(store, 'u399')
+    const routes = named(routesPerPiece, seq)
+    expect(await next()).toEqual({ type: 'routes', routes, more: true })
+    expect(await next()).toEqual({ type: 'routes', routes: [] })
+    expect(await next()).toEqual({ type: 'delete', seq: seq + 1, routespec: '/user/u000/' })
+    expect(await next()).toEqual({ type: 'set', seq: seq + 2, ...route('u399') })
+    const earlier = await subscribe(undefined, false)
+    const whole = { type: 'snapshot', seq: seq + 2, routes: named(1, seq) }
+    expect(earlier.first).toEqual({ ...whole, epoch: expect.any(String) as string })
   })
 
   it('goes on where an edge was', async () => {

@@ -1,18 +1,31 @@
 import { randomInt } from 'node:crypto'
 import { messageOf } from '../../domain/errors.ts'
-import { type EdgeMessage, pingIntervalMs } from '../../proxy/edge-protocol.ts'
-import { listRouteChanges, loadRoutes } from '../../storage/routes.ts'
+import {
+  type EdgeMessage,
+  type EdgeRoute,
+  pingIntervalMs,
+  routesPerPiece,
+} from '../../proxy/edge-protocol.ts'
+import { listRouteChanges, listRoutesAfter, loadRouteSeq } from '../../storage/routes.ts'
 import type { StoredRoute } from '../../domain/records.ts'
 import type { Store } from '../../storage/store.ts'
+import { Slices } from '../../util/slices.ts'
 
 /** A bus message may be lost: the table is looked at this often in any case. */
 const lookAgainMs = 1_000
 const changesPerRead = 500
 /** An edge that is further behind gets the whole table instead of the changes. */
 const maxResume = 10_000
-const maxSnapshotTries = 5
 /** Edges known at once; far above what anybody runs. */
 const maxEdges = 1_000
+
+/** What an edge says of itself when it subscribes. */
+export interface EdgeWish {
+  /** It goes on from there if it can. */
+  readonly position?: EdgePosition | undefined
+  /** It takes the table in pieces; one of an earlier build does not. */
+  readonly inPieces: boolean
+}
 
 export interface EdgePosition {
   readonly since: number
@@ -32,11 +45,7 @@ export interface EdgeHub {
   /** Resolves once every connected edge has applied change `seq`: true; false when time is up. */
   untilApplied(seq: number, timeoutMs: number): Promise<boolean>
   /** What an edge is to be told, without end; the reader sets the pace and nothing is queued. */
-  follow(
-    edge: string,
-    position: EdgePosition | undefined,
-    signal: AbortSignal,
-  ): AsyncIterable<EdgeMessage>
+  follow(edge: string, wish: EdgeWish, signal: AbortSignal): AsyncIterable<EdgeMessage>
   acknowledge(edge: string, seq: number): void
   /** Ends all subscriptions and waits. */
   close(): Promise<void>
@@ -98,16 +107,12 @@ class StoreEdgeHub implements EdgeHub {
     this.#wake()
   }
 
-  async *follow(
-    edge: string,
-    position: EdgePosition | undefined,
-    signal: AbortSignal,
-  ): AsyncGenerator<EdgeMessage> {
+  async *follow(edge: string, wish: EdgeWish, signal: AbortSignal): AsyncGenerator<EdgeMessage> {
     if (this.#connections.size >= maxEdges && !this.#connections.has(edge)) return
     const connection: Connection = { edge, acked: -1 }
     this.#connections.set(edge, connection)
     try {
-      yield* this.#messages(position, AbortSignal.any([signal, this.#closing.signal]))
+      yield* this.#messages(wish, AbortSignal.any([signal, this.#closing.signal]))
     } catch (error) {
       // The edge goes on with what it has and subscribes again.
       this.#logger.warn({ edge, cause: messageOf(error) }, 'subscription of an edge ended')
@@ -123,7 +128,7 @@ class StoreEdgeHub implements EdgeHub {
   }
 
   async *#messages(
-    position: EdgePosition | undefined,
+    { position, inPieces }: EdgeWish,
     signal: AbortSignal,
   ): AsyncGenerator<EdgeMessage> {
     const epoch = await this.#loadEpoch()
@@ -132,9 +137,8 @@ class StoreEdgeHub implements EdgeHub {
       seq = position.since
       yield { type: 'resume', epoch, seq }
     } else {
-      const snapshot = await this.#snapshot(epoch)
-      seq = snapshot.seq
-      yield snapshot
+      seq = await loadRouteSeq(this.#store.db)
+      yield* this.#snapshot({ epoch, seq, inPieces })
     }
     let quietSince = Date.now()
     while (!signal.aborted) {
@@ -159,28 +163,39 @@ class StoreEdgeHub implements EdgeHub {
   }
 
   async #canResume(since: number): Promise<boolean> {
-    const { seq } = await this.#loadSeq()
+    const seq = await loadRouteSeq(this.#store.db)
     return since <= seq && seq - since <= maxResume
   }
 
-  /** A route that is rewritten while the table is read would be missing from it: read again. */
-  async #snapshot(epoch: string): Promise<Extract<EdgeMessage, { type: 'snapshot' }>> {
-    for (let attempt = 1; ; attempt += 1) {
-      const { seq, routes } = await loadRoutes(this.#store.db)
-      if (attempt === maxSnapshotTries || (await this.#loadSeq()).seq === seq) {
-        const told = routes.map(({ routespec, target, data }) => ({ routespec, target, data }))
-        return { type: 'snapshot', epoch, seq, routes: told }
-      }
+  /**
+   * The table in pieces, or of these made one. What changes while it is read may be in it or not,
+   * but has a number after `seq` and so is told once more.
+   */
+  async *#snapshot({
+    epoch,
+    seq,
+    inPieces,
+  }: {
+    readonly epoch: string
+    readonly seq: number
+    readonly inPieces: boolean
+  }): AsyncGenerator<EdgeMessage> {
+    const slices = new Slices()
+    const kept: EdgeRoute[] = []
+    let after = ''
+    for (let isFirst = true; ; isFirst = false) {
+      const rows = await listRoutesAfter(this.#store.db, after, routesPerPiece)
+      const isLast = rows.length < routesPerPiece
+      after = rows.at(-1)?.routespec ?? after
+      const told = rows.map(({ routespec, target, data }) => ({ routespec, target, data }))
+      if (inPieces) {
+        const piece = { routes: told, ...(!isLast && { more: true as const }) }
+        yield isFirst ? { type: 'snapshot', epoch, seq, ...piece } : { type: 'routes', ...piece }
+      } else kept.push(...told)
+      if (isLast) break
+      if (slices.isOver) await slices.next()
     }
-  }
-
-  async #loadSeq(): Promise<{ seq: number }> {
-    const { value } = await this.#store.db
-      .selectFrom('counters')
-      .select('value')
-      .where('name', '=', 'routes')
-      .executeTakeFirstOrThrow()
-    return { seq: value }
+    if (!inPieces) yield { type: 'snapshot', epoch, seq, routes: kept }
   }
 
   /** Names the database, whose numbers an edge must not take for those of another. */

@@ -34,7 +34,8 @@ export function registerEdgeRoutes(
     const edge = query['edge'] ?? ''
     if (edge === '' || edge.length > maxEdgeIdLength) throw invalid("'edge' is needed")
     const stream = streams.open(reply)
-    const messages = deps.edgeHub.follow(edge, readPosition(query), stream.signal)
+    const wish = { position: readPosition(query), inPieces: query['pieces'] === '1' }
+    const messages = deps.edgeHub.follow(edge, wish, stream.signal)
     return sendLines(reply, messages, stream)
   })
 

@@ -6,7 +6,11 @@ import type { ListedRoute, ProxyAdapter } from './proxy-adapter.ts'
 
 /** The hub's side: the table and its changes, as an edge subscribes to them. */
 export interface RouteSource {
-  follow(edge: string, position: undefined, signal: AbortSignal): AsyncIterable<EdgeMessage>
+  follow(
+    edge: string,
+    wish: { readonly inPieces: false },
+    signal: AbortSignal,
+  ): AsyncIterable<EdgeMessage>
   acknowledge(edge: string, seq: number): void
 }
 
@@ -106,7 +110,7 @@ class Driver implements RouteDriver {
       try {
         for await (const message of this.#options.source.follow(
           name,
-          undefined,
+          { inPieces: false },
           AbortSignal.any([this.#ending.signal, this.#round.signal]),
         )) {
           await this.#inTurn(() => this.#apply(message))
@@ -126,7 +130,8 @@ class Driver implements RouteDriver {
       case 'ping':
         return
       case 'resume':
-        throw new TypeError('no position was given to resume from')
+      case 'routes':
+        throw new TypeError('neither a position to resume from nor pieces were asked for')
       case 'snapshot':
         this.#wanted = new Map(message.routes.flatMap((route) => this.#entriesOf(route)))
         await this.#reconcile()

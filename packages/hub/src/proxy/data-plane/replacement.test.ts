@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { get as httpGet } from 'node:http'
 import { get as httpsGet } from 'node:https'
 import { join } from 'node:path'
@@ -56,7 +56,7 @@ test.skipIf(!hasOpenssl())(
     ]
     // Nobody is there to be replaced.
     const first = await start()
-    const pid = (): string => readFileSync(pidPath, 'utf8')
+    const pid = (): string => (existsSync(pidPath) ? readFileSync(pidPath, 'utf8') : '')
     await vi.waitUntil(() => pid() === String(first.child.pid), patience)
     const asked = urls.map(askForEver)
     const second = await start()

@@ -1,14 +1,15 @@
 import type { ServerResponse } from 'node:http'
-import { setImmediate as turn } from 'node:timers/promises'
+import { Slices } from '../../util/slices.ts'
 import type { RouteTexts } from './storage/route-store.ts'
 
-/** Written in one turn of the loop; requests have theirs in between. */
-const sliceLength = 64 * 1024
+/** Written at once. */
+const sliceLength = 32 * 1024
 /** A reader that takes nothing for so long has left. */
 const stallMs = 30_000
 
 /** Writes routes as one JSON object, slice by slice, at the pace of who reads. */
 export async function sendRoutes(res: ServerResponse, parts: RouteTexts): Promise<void> {
+  const slices = new Slices()
   let pending = '{'
   let separator = ''
   for (const routes of parts) {
@@ -16,11 +17,12 @@ export async function sendRoutes(res: ServerResponse, parts: RouteTexts): Promis
       pending += `${separator}${JSON.stringify(path)}:${json}`
       separator = ','
     }
-    if (pending.length < sliceLength) continue
-    const hasRoom = res.write(pending)
-    pending = ''
-    if (!hasRoom) await room(res)
-    await turn()
+    if (pending.length >= sliceLength) {
+      const hasRoom = res.write(pending)
+      pending = ''
+      if (!hasRoom) await room(res)
+    }
+    if (slices.isOver) await slices.next()
     if (res.destroyed) return
   }
   res.end(`${pending}}`)

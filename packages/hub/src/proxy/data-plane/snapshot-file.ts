@@ -1,9 +1,9 @@
 import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { setImmediate as turn } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
 import { messageOf } from '../../domain/errors.ts'
+import { Slices } from '../../util/slices.ts'
 import type { StoredRoute } from '../route.ts'
 import type { RoutingTable } from '../routing-table.ts'
 import type { EdgeLog } from './context.ts'
@@ -126,6 +126,7 @@ export class SnapshotWriter {
 
   /** The position comes first: changes after it that the file holds are made once more. */
   async #writeTable(file: FileHandle): Promise<void> {
+    const slices = new Slices()
     let pending = formatHead({ position: this.#position(), startedAtMs: this.#startedAtMs })
     let sum = 0
     let count = 0
@@ -140,9 +141,8 @@ export class SnapshotWriter {
         pending += formatRoute(route)
         count += 1
       }
-      if (pending.length < sliceLength) continue
-      await flush()
-      await turn()
+      if (pending.length >= sliceLength) await flush()
+      if (slices.isOver) await slices.next()
     }
     await flush()
     await file.appendFile(formatTail({ count, sum }))

@@ -30,7 +30,62 @@ test('follows snapshot and changes, acknowledges, serves on without a hub and re
   expect(await (await ask(e, '/user/ada@x/')).text()).toBe('target')
   const back = await fakeHub(() => ({ type: 'resume', epoch: 'e', seq: 8 }), { port: hub.port })
   await vi.waitUntil(hasAck(back, 8), { timeout: 8000 })
-  expect(back.queries[0]?.toString()).toBe(`edge=${e.edgeId}&since=8&epoch=e`)
+  expect(back.queries[0]?.toString()).toBe(`edge=${e.edgeId}&pieces=1&since=8&epoch=e`)
+})
+
+test('a table in pieces is in force and acknowledged once its last one is there', async () => {
+  const target = await serve((_req, res) => void res.end('target'))
+  const to = (...names: readonly string[]) =>
+    names.map((name) => ({ routespec: `/user/${name}/`, target: target.url, data: {} }))
+  const hub = await fakeHub((query) =>
+    query.get('pieces') === '1' && hub.queries.length === 1
+      ? { type: 'snapshot', epoch: 'e', seq: 1, routes: to('ada', 'bob') }
+      : { type: 'snapshot', epoch: 'f', seq: 3, routes: to('ada', 'cyd'), more: true },
+  )
+  const e = await edge({ hubUrls: [hub.url] })
+  await vi.waitUntil(hasAck(hub, 1), patience)
+  const again = async (): Promise<void> => {
+    const asked = hub.queries.length
+    for (const stream of hub.streams) stream.destroy()
+    await vi.waitUntil(() => hub.queries.length > asked, patience)
+  }
+  const until = (path: string, status: number) =>
+    vi.waitUntil(async () => (await ask(e, path)).status === status, patience)
+  await again()
+  // What came is used, what did not come yet stays.
+  await until('/user/cyd/', 200)
+  expect((await ask(e, '/user/bob/')).status).toBe(200)
+  hub.say({ type: 'routes', routes: to('eve'), more: true })
+  await until('/user/eve/', 200)
+  // It breaks off: the edge has no number to go on from.
+  await again()
+  expect(hub.queries.at(-1)?.has('since')).toBe(false)
+  hub.say({ type: 'routes', routes: to('fay') })
+  await vi.waitUntil(hasAck(hub, 3), patience)
+  for (const [name, status] of Object.entries({ ada: 200, bob: 404, cyd: 200, eve: 404, fay: 200 }))
+    expect([name, (await ask(e, `/user/${name}/`)).status]).toEqual([name, status])
+  expect(hub.posts.map(({ body }) => body['seq'])).toEqual([1, 3])
+  hub.say({ type: 'set', seq: 4, routespec: '/x/', target: target.url, data: {} })
+  await vi.waitUntil(hasAck(hub, 4), patience)
+})
+
+test.each([
+  ['a piece of no snapshot', { type: 'routes', routes: [] }, false],
+  ['a change within a snapshot', { type: 'delete', seq: 9, routespec: '/x/' }, true],
+  ['a resume within a snapshot', { type: 'resume', epoch: 'e', seq: 9 }, true],
+] as const)('%s: the stream is given up', async (_name, message, isWithin) => {
+  const hub = await fakeHub(() => ({
+    type: 'snapshot',
+    epoch: 'e',
+    seq: 3,
+    routes: [],
+    ...(isWithin && { more: true }),
+  }))
+  await edge({ hubUrls: [hub.url] })
+  await vi.waitUntil(() => hub.streams.size === 1, patience)
+  hub.say(message)
+  await vi.waitUntil(() => hub.queries.length > 1, patience)
+  expect(hub.queries[1]?.has('since')).toBe(false)
 })
 
 test('numbers may skip, since a route that changed twice is sent once', async () => {
@@ -102,7 +157,7 @@ test('when one hub goes away the other one is followed from there', async () => 
   expect(hubs[1].queries).toEqual([])
   hubs[0].stop()
   await vi.waitUntil(hasAck(hubs[1], 5), patience)
-  expect(hubs[1].queries[0]?.toString()).toBe(`edge=${e.edgeId}&since=5&epoch=e`)
+  expect(hubs[1].queries[0]?.toString()).toBe(`edge=${e.edgeId}&pieces=1&since=5&epoch=e`)
   const target = await serve((_req, res) => void res.end('target'))
   hubs[1].say({ type: 'set', seq: 6, routespec: '/user/ada/', target: target.url, data: {} })
   await vi.waitUntil(hasAck(hubs[1], 6), patience)

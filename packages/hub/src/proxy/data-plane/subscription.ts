@@ -1,4 +1,4 @@
-import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, buildConnector, request } from 'undici'
 import {
   EdgeProtocolError,
@@ -8,12 +8,18 @@ import {
   parseEdgeMessage,
   silenceTimeoutMs,
 } from '../edge-protocol.ts'
-import type { EdgeMessage, EdgeRoute } from '../edge-protocol.ts'
-import { findRoutePath } from '../routespec.ts'
-import type { NewRoute } from '../route.ts'
-import { RouteMemoryFullError } from '../route-memory/route-memory.ts'
+import type {
+  DeleteMessage,
+  EdgeMessage,
+  ResumeMessage,
+  RoutesMessage,
+  SetMessage,
+} from '../edge-protocol.ts'
+import { Slices } from '../../util/slices.ts'
+import type { UnreportedActivity } from '../route.ts'
 import type { RoutingTable } from '../routing-table.ts'
 import type { EdgeLog } from './context.ts'
+import { HubRoutes } from './hub-routes.ts'
 import type { Position } from './snapshot-format.ts'
 import type { LiveTls } from './tls/live-tls.ts'
 
@@ -56,6 +62,9 @@ export class HubSubscription {
   #loops: Promise<unknown> = Promise.resolve()
   #hubUrl: string
   #position: Position | undefined
+  /** Where the table will stand whose first pieces are there. */
+  #arriving: Position | undefined
+  readonly #routes: HubRoutes
   #stream = newStream()
 
   constructor(options: SubscriptionOptions) {
@@ -65,6 +74,7 @@ export class HubSubscription {
       bodyTimeout: 0,
       connect: createConnector(options.tls),
     })
+    this.#routes = new HubRoutes(options)
     this.#position = options.position
     this.#hubUrl = options.hubUrls[0] ?? ''
   }
@@ -113,6 +123,7 @@ export class HubSubscription {
     try {
       const url = new URL(edgePaths.routes, this.#hubUrl)
       url.searchParams.set('edge', this.#options.edgeId)
+      url.searchParams.set('pieces', '1')
       if (this.#position !== undefined) {
         url.searchParams.set('since', String(this.#position.seq))
         url.searchParams.set('epoch', this.#position.epoch)
@@ -136,74 +147,56 @@ export class HubSubscription {
       throw new Error('the hub closed the stream')
     } finally {
       clearTimeout(timer)
+      this.#arriving = undefined
       this.#stream.ended.abort()
     }
   }
 
   async #apply(message: EdgeMessage, isFirst: boolean): Promise<void> {
-    const { table } = this.#options
     if (isFirst && message.type !== 'snapshot' && message.type !== 'resume') {
       throw new EdgeProtocolError('the stream does not begin with a snapshot')
     }
-    if (message.type === 'ping') return
-    if (message.type === 'snapshot') {
-      await this.#replaceAll(message.routes)
-      this.#begin({ epoch: message.epoch, seq: message.seq })
-      return
-    }
-    const { epoch, seq } = this.#position ?? { epoch: '', seq: Number.POSITIVE_INFINITY }
-    if (message.type === 'resume') {
-      if (!isFirst || epoch !== message.epoch || message.seq < seq) throw notGrowing()
-      this.#begin({ epoch, seq: message.seq })
-      return
-    }
-    if (message.seq <= seq) throw notGrowing()
-    if (message.type === 'set') {
-      const route = this.#toRoute(message)
-      if (route !== undefined) this.#change(() => table.set(route))
-    } else {
-      const path = findRoutePath(message.routespec)
-      if (path !== undefined) table.delete(path, 'hub')
-    }
-    this.#moveTo({ epoch, seq: message.seq })
-  }
-
-  /** Step by step: requests have their turn meanwhile. */
-  async #replaceAll(routes: readonly EdgeRoute[]): Promise<void> {
-    const steps = this.#options.table.replacing('hub', this.#toRoutes(routes))
-    let isDone = false
-    while (!isDone) {
-      this.#change(() => (isDone = steps.next().done === true))
-      await turn()
+    switch (message.type) {
+      case 'ping':
+        return
+      case 'snapshot':
+        // Of a table that is mixed from two nothing can go on: what breaks off is sent as a whole.
+        this.#position = undefined
+        this.#arriving = { epoch: message.epoch, seq: message.seq }
+        this.#routes.begin()
+        return this.#take(message)
+      case 'routes':
+        return this.#take(message)
+      case 'resume':
+        return this.#resume(message, isFirst)
+      default:
+        return this.#change(message)
     }
   }
 
-  /** A full table is no reason to stop following: requests without a route find their way by the hub. */
-  #change(change: () => void): void {
-    try {
-      change()
-    } catch (error) {
-      if (!(error instanceof RouteMemoryFullError)) throw error
-      this.#options.log('error', `a route of the hub is left out: ${error.message}`)
-    }
+  async #take({ routes, more }: Pick<RoutesMessage, 'routes' | 'more'>): Promise<void> {
+    if (this.#arriving === undefined) throw new EdgeProtocolError('a piece of no snapshot')
+    await this.#routes.add(routes)
+    if (more === true) return
+    await this.#routes.finish()
+    const position = this.#arriving
+    this.#arriving = undefined
+    this.#begin(position)
   }
 
-  *#toRoutes(routes: readonly EdgeRoute[]): Generator<NewRoute> {
-    for (const one of routes) {
-      const route = this.#toRoute(one)
-      if (route !== undefined) yield route
-    }
+  #resume({ epoch, seq }: ResumeMessage, isFirst: boolean): void {
+    const before = this.#position
+    if (!isFirst || before?.epoch !== epoch || seq < before.seq) throw notGrowing()
+    this.#begin({ epoch, seq })
   }
 
-  #toRoute({ routespec, target, data }: EdgeRoute): NewRoute | undefined {
-    const path = findRoutePath(routespec)
-    if (path === undefined) {
-      this.#options.log('error', 'the hub sent a routespec that cannot be used')
-      return undefined
-    }
-    // What is merely published again was not used.
-    const lastActivityMs = this.#options.table.has(path) ? 0 : Date.now()
-    return { path, owner: 'hub', targetUrl: target, data, lastActivityMs, routespec }
+  #change(message: SetMessage | DeleteMessage): void {
+    const before = this.#position
+    // Without one, a snapshot is on its way.
+    if (before === undefined || message.seq <= before.seq) throw notGrowing()
+    if (message.type === 'set') this.#routes.set(message)
+    else this.#routes.delete(message.routespec)
+    this.#moveTo({ epoch: before.epoch, seq: message.seq })
   }
 
   /** A snapshot or `resume`: acknowledged even at a number that an earlier stream had reached. */
@@ -250,13 +243,22 @@ export class HubSubscription {
 
   async #report(signal: AbortSignal): Promise<void> {
     const { table } = this.#options
-    const due = table.listUnreported()
-    for (let i = 0; i < due.length; i += maxActivityRoutes) {
-      const batch = due.slice(i, i + maxActivityRoutes)
-      const routes = Object.fromEntries(batch.map(({ routespec, atMs }) => [routespec, atMs]))
-      await this.#post(edgePaths.activity, { routes }, signal)
-      for (const activity of batch) table.markReported(activity)
+    const slices = new Slices()
+    const due: UnreportedActivity[] = []
+    for (const some of table.listUnreported()) {
+      due.push(...some)
+      if (due.length >= maxActivityRoutes) {
+        await this.#tell(due.splice(0, maxActivityRoutes), signal)
+      }
+      if (slices.isOver) await slices.next()
     }
+    if (due.length > 0) await this.#tell(due, signal)
+  }
+
+  async #tell(batch: readonly UnreportedActivity[], signal: AbortSignal): Promise<void> {
+    const routes = Object.fromEntries(batch.map(({ routespec, atMs }) => [routespec, atMs]))
+    await this.#post(edgePaths.activity, { routes }, signal)
+    for (const activity of batch) this.#options.table.markReported(activity)
   }
 
   async #post(path: string, body: object, signal: AbortSignal): Promise<void> {
