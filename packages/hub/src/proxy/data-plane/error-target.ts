@@ -3,6 +3,7 @@ import type { IncomingMessage, RequestOptions } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import type { ConnectionOptions } from 'node:tls'
 import { findTarget } from '../target.ts'
+import { lookupName } from './name-lookup.ts'
 import type { LocalAnswer } from './http1/local-answer.ts'
 
 const timeoutMs = 10_000
@@ -31,7 +32,7 @@ export async function askErrorTarget(
   const { code, asked, tls } = failure
   const { protocol, hostname, port, host, socketPath } = target
   const options: RequestOptions = {
-    ...(socketPath === undefined ? { hostname, port } : { socketPath }),
+    ...(socketPath === undefined ? { hostname, port, lookup: lookupName } : { socketPath }),
     path: `${target.path}/${code}?url=${encodeURIComponent(asked)}`,
     headers: { Host: host },
     agent: false,

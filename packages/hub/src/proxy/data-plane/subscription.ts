@@ -20,6 +20,7 @@ import type { UnreportedActivity } from '../route.ts'
 import type { RoutingTable } from '../routing-table.ts'
 import type { EdgeLog } from './context.ts'
 import { HubRoutes } from './hub-routes.ts'
+import { lookupName } from './name-lookup.ts'
 import type { Position } from './snapshot-format.ts'
 import type { LiveTls } from './tls/live-tls.ts'
 
@@ -279,10 +280,11 @@ export class HubSubscription {
 
 /** Connects with the files as they are by then. */
 function createConnector(tls: LiveTls | undefined): buildConnector.connector {
-  const build = () => buildConnector({ ...tls?.current, allowH2: false, timeout: connectTimeoutMs })
+  const options = { allowH2: false, timeout: connectTimeoutMs, lookup: lookupName }
+  const build = () => buildConnector({ ...tls?.current, ...options })
   let connector = build()
   tls?.onChange(() => (connector = build()))
-  return (options, callback) => connector(options, callback)
+  return (to, callback) => connector(to, callback)
 }
 
 function newStream(): Stream {

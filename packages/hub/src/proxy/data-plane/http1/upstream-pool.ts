@@ -7,6 +7,7 @@ import type { LiveTls } from '../tls/live-tls.ts'
 import { sharedReads } from './bytes.ts'
 import { nowMs } from './deadlines.ts'
 import type { Deadlines } from './deadlines.ts'
+import { lookupName } from '../name-lookup.ts'
 import { tcpKeepAliveMs } from './tunnel.ts'
 import { UpstreamConnection } from './upstream-connection.ts'
 
@@ -120,7 +121,7 @@ export class UpstreamPool {
 
   #connect(target: Target): Socket {
     const { hostname: host, port, socketPath } = target
-    const asking = { keepAlive: true, keepAliveInitialDelay: tcpKeepAliveMs }
+    const asking = { keepAlive: true, keepAliveInitialDelay: tcpKeepAliveMs, lookup: lookupName }
     const where = socketPath === undefined ? { host, port, ...asking } : { path: socketPath }
     if (target.protocol === 'http:')
       return connectTcp({ ...where, noDelay: true, onread: sharedReads })

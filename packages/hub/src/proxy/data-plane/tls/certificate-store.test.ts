@@ -1,11 +1,14 @@
 import { once } from 'node:events'
-import { copyFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { connect, createServer, type TLSSocket } from 'node:tls'
 import { beforeEach, expect, test, vi } from 'vitest'
+import type { EdgeLog } from '../context.ts'
 import { cleanups, patience, temporaryFolder } from '../edge-test-kit.ts'
+import { canLimitFiles, openFiles } from '../open-files-test-kit.ts'
 import { type CertificateFiles, openCertificateStore } from './certificate-store.ts'
 import { hasOpenssl, makeCertificate } from './certificates-for-tests.ts'
+import { openLiveTls } from './live-tls.ts'
 
 const canMake = hasOpenssl()
 let folder: string
@@ -101,6 +104,35 @@ test('one that ends soon is told of, and an awaited one may come later', async (
   makeCertificate(folder, { name: 'later', names: ['later.test'] })
   await vi.waitUntil(() => shownTo('later.test').catch(() => ''), patience)
   expect(await shownTo('later.test')).toBe('later')
+  // Gone again, it still serves.
+  said = []
+  rmSync(later.certPath)
+  await vi.waitUntil(() => said.length > 0, patience)
+  expect(await shownTo('later.test')).toBe('later')
+})
+
+test('files that cannot be read for a while are read once they can, unchanged', async (context) => {
+  if (!canLimitFiles()) context.skip('no prlimit on this machine')
+  const files = makeCertificate(folder, { name: 'hub', names: ['hub.test'] })
+  const renewed = makeCertificate(folder, { name: 'renewed', names: ['hub.test'] })
+  const log: EdgeLog = (level, message) => void said.push(`${level} ${message}`)
+  const side = { ...files, requestCert: false, rejectUnauthorized: false }
+  const tls = await openLiveTls(side, { protocol: { settings: {} }, log, checkIntervalMs: 20 })
+  cleanups.push(() => tls.close())
+  const store = await open([files])
+  const wanted = readFileSync(renewed.certPath, 'utf8')
+  const limit = await openFiles()
+  await limit.none()
+  renameSync(renewed.keyPath, files.keyPath)
+  renameSync(renewed.certPath, files.certPath)
+  // Each says so once, however often it tries.
+  const refusals = (): string[] => said.filter((line) => line.includes('EMFILE'))
+  await vi.waitUntil(() => refusals().length > 1, patience)
+  const seen = said.length
+  await limit.asBefore()
+  await vi.waitUntil(() => String(tls.current.cert) === wanted, patience)
+  await vi.waitUntil(() => String(store.defaultMaterial().cert) === wanted, patience)
+  expect(said.slice(seen).filter((line) => line.startsWith('error'))).toEqual([])
 })
 
 function copyOver(from: CertificateFiles, to: CertificateFiles): void {

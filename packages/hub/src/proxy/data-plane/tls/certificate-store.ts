@@ -39,6 +39,7 @@ export interface CertificateStore {
 }
 
 interface Loaded {
+  readonly files: CertificateFiles
   readonly context: SecureContext
   readonly material: Pick<SecureContextOptions, 'key' | 'cert' | 'passphrase'>
   readonly certificate: X509Certificate
@@ -58,35 +59,38 @@ export async function openCertificateStore(
   options: CertificateStoreOptions,
 ): Promise<CertificateStore> {
   const { files, log } = options
-  let loaded = await loadAll(options)
   let stamps = await stampsOf(pathsOf(files))
+  let loaded = await loadAll(options)
+  /** Why new files are not used, as it was said last. */
+  let complaint = ''
   let byName = new Map<string, SecureContext>()
   const listeners: (() => void)[] = []
 
   async function reload(): Promise<boolean> {
     try {
       const stampsBefore = await stampsOf(pathsOf(files))
-      loaded = await loadAll(options)
+      loaded = await loadAll(options, loaded)
       stamps = stampsBefore
+      complaint = ''
       byName = new Map()
       for (const listener of listeners) listener()
       log('info', `certificates read again: ${describe(loaded)}`)
       return true
     } catch (error) {
-      log('error', `the new certificate is not used: ${messageOf(error)}`)
+      const reason = messageOf(error)
+      if (reason !== complaint) log('error', `the new certificate is not used: ${reason}`)
+      complaint = reason
       return false
     }
   }
 
   let isBusy = false
-  let refused = ''
   const timer = setInterval(() => {
     if (isBusy) return
     isBusy = true
     void (async () => {
-      const seen = await stampsOf(pathsOf(files))
-      // Files that were refused are tried again once they have changed.
-      if (seen !== stamps && seen !== refused) refused = (await reload()) ? '' : seen
+      // What was refused is tried again: it may not have been the files that were at fault.
+      if ((await stampsOf(pathsOf(files))) !== stamps) await reload()
     })().finally(() => (isBusy = false))
   }, options.checkIntervalMs ?? defaultCheckIntervalMs)
   timer.unref()
@@ -110,10 +114,16 @@ export async function openCertificateStore(
   }
 }
 
-async function loadAll(options: CertificateStoreOptions): Promise<readonly Loaded[]> {
+/** @param before - what serves now: one that was awaited and came is not given up when its files are gone. */
+async function loadAll(
+  options: CertificateStoreOptions,
+  before: readonly Loaded[] = [],
+): Promise<readonly Loaded[]> {
   const now = options.now?.() ?? new Date()
   const loads = options.files.map(async (files) => {
-    if (files.isAwaited === true && !(await isThere(files))) return []
+    if (files.isAwaited === true && !(await isThere(files))) {
+      return before.filter((one) => one.files === files)
+    }
     return [await load(files, options.settings)]
   })
   const loaded = (await Promise.all(loads)).flat()
@@ -142,7 +152,7 @@ async function load(files: CertificateFiles, settings: SecureContextOptions): Pr
   }
   const material = { key, cert, ...secret }
   const context = named(certPath, () => createSecureContext({ ...settings, ...material }))
-  return { context, certificate, material }
+  return { files, context, certificate, material }
 }
 
 async function readPem(path: string): Promise<Buffer> {

@@ -35,17 +35,23 @@ export async function openLiveTls(
   let current = await readChecked(flags, protocol)
   const listeners: (() => void)[] = []
   let isBusy = false
+  /** Why new files are not used, as it was said last. */
+  let complaint = ''
 
   async function check(): Promise<void> {
     const seen = await stampsOf(paths)
     if (seen === stamps) return
-    stamps = seen // those that are refused are tried again once they have changed
     try {
       current = await readChecked(flags, protocol)
+      stamps = seen
+      complaint = ''
       for (const listener of listeners) listener()
       log('info', `read again: ${paths.join(', ')}`)
     } catch (error) {
-      log('error', `the new files are not used: ${messageOf(error)}`)
+      // They are tried again: it may not have been the files that were at fault.
+      const reason = messageOf(error)
+      if (reason !== complaint) log('error', `the new files are not used: ${reason}`)
+      complaint = reason
     }
   }
 
