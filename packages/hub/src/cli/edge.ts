@@ -33,7 +33,10 @@ export async function runEdge(argv: string[], env: NodeJS.ProcessEnv): Promise<v
       process.exit(1)
     }
     if (pidPath !== undefined) checkPidFile(pidPath)
-    const edge = await startEdge({ ...options, onDead })
+    let edge: Edge | undefined
+    // By custom it asks a server to read its files again; unhandled it would be the end.
+    process.on('SIGHUP', () => edge?.reloadCertificates())
+    edge = await startEdge({ ...options, onDead })
     tellWhere(edge, options)
     if (options.token === '')
       options.log('warn', 'CONFIGPROXY_AUTH_TOKEN is not set: the API is open')

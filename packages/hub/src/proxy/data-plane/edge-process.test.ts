@@ -25,6 +25,7 @@ test('killed and started again without a hub it serves from its file; SIGTERM is
   const second = await startProcess(dir, args)
   expect(await (await fetch(`${second.url}/user/ada/`)).text()).toBe('target')
   expect(readFileSync(join(dir, 'pid'), 'utf8')).toBe(String(second.child.pid))
+  second.child.kill('SIGHUP') // reads certificates again, and is not the end
   second.child.kill('SIGTERM')
   expect((await once(second.child, 'exit'))[0]).toBe(2)
   expect(existsSync(join(dir, 'pid'))).toBe(false)

@@ -64,6 +64,8 @@ export interface Edge {
   readonly redirectPort: number | undefined
   /** Resolves once all workers serve, or have failed and are tried again; the first serves before. */
   complete(): Promise<void>
+  /** Reads the certificates of the public side again, changed or not. */
+  reloadCertificates(): void
   /**
    * Stops accepting, lets requests finish within `drainMs` and tunnels within `webSocketsMs`, none
    * of their own unless given, then closes what is left.
@@ -177,6 +179,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       metricsPort,
       redirectPort: helpers?.redirectPort,
       complete: () => forwarding.complete(),
+      reloadCertificates: () => forwarding.reloadCertificates(),
       async close(drainMs, webSocketsMs = 0) {
         const closed = closeGently(servers)
         // The file is the successor's from here on.

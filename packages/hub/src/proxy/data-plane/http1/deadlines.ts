@@ -11,15 +11,22 @@ export function nowMs(): number {
   return Math.trunc(performance.now())
 }
 
+/** A look that comes later than this finds that the process stood still. */
+const stoodStillMs = 1000
+
 /**
  * Looks at all deadlines at intervals: setting one costs an assignment, where a timer for each
- * request would cost more than the request's head. They strike up to one interval late.
+ * request would cost more than the request's head. They strike up to one interval late. Time in which the process stood still (stopped,
+ * starved) counts for nobody: what came meanwhile waits to be read, and is read before the next look.
  */
 export class Deadlines {
   readonly #waiting = new Set<Waiting>()
   readonly #timer: NodeJS.Timeout
+  readonly #intervalMs: number
+  #lookedAtMs = nowMs()
 
   constructor(intervalMs: number) {
+    this.#intervalMs = intervalMs
     this.#timer = setInterval(() => this.#sweep(), intervalMs)
     this.#timer.unref()
   }
@@ -38,10 +45,19 @@ export class Deadlines {
 
   #sweep(): void {
     const now = nowMs()
+    const lateMs = now - this.#lookedAtMs - this.#intervalMs
+    this.#lookedAtMs = now
+    if (lateMs > stoodStillMs) {
+      this.#putOff(lateMs)
+      return
+    }
     for (const waiting of this.#waiting) {
       if (waiting.deadlineMs === 0 || waiting.deadlineMs > now) continue
       waiting.deadlineMs = 0
       waiting.onDeadline()
     }
+  }
+  #putOff(ms: number): void {
+    for (const waiting of this.#waiting) if (waiting.deadlineMs !== 0) waiting.deadlineMs += ms
   }
 }

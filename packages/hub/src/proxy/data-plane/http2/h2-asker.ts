@@ -6,6 +6,8 @@ import type { AnswerHead } from '../http1/answer-head.ts'
 import type { Asker, Peer, ProxyFailure } from '../http1/asker.ts'
 import type { FrontServices, Opened } from '../http1/front-services.ts'
 import type { Exchange } from '../http1/exchange.ts'
+import { nowMs } from '../http1/deadlines.ts'
+import type { Deadlines, Waiting } from '../http1/deadlines.ts'
 import { fieldKind, Fields } from '../http1/fields.ts'
 import type { LocalAnswer } from '../http1/local-answer.ts'
 import { BodyPace } from '../limits/body-pace.ts'
@@ -22,7 +24,10 @@ export type StreamServices = Pick<
   | 'tlsAnswerFields'
   | 'maxBodyBytes'
   | 'pace'
->
+> & {
+  /** A client that takes nothing of the rest of its answer for so long is given up. */
+  readonly untakenMs: number
+}
 
 const fields = new Fields()
 /** Others are invalid, and Node does not send them. Source: RFC 9110 §15. */
@@ -212,9 +217,15 @@ export class StreamAsker implements Asker {
     this.#linger()
   }
 
-  /** The rest of a body that nobody wanted is thrown away, and not waited for. */
+  /**
+   * The rest of a body that nobody wanted is thrown away, and not waited for; nor is a client that
+   * does not take the rest of its answer.
+   */
   #linger(): void {
     const stream = this.#stream
+    if (stream.destroyed) return
+    const { pace, untakenMs } = this.#services
+    giveUpUntaken(stream, pace.deadlines, untakenMs)
     stream.resume()
     if (stream.endAfterHeaders || stream.readableEnded) return
     const timer = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), lingerMs)
@@ -305,6 +316,22 @@ export class StreamAsker implements Asker {
     this.#endPace()
     exchange?.abort()
   }
+}
+
+/** Ends a stream when nothing of what waits for its client is taken for so long. */
+function giveUpUntaken(stream: ServerHttp2Stream, deadlines: Deadlines, limitMs: number): void {
+  let unsentBytes = stream.writableLength
+  const waiting: Waiting = {
+    deadlineMs: nowMs() + limitMs,
+    onDeadline() {
+      const isStuck = stream.writableLength === unsentBytes
+      unsentBytes = stream.writableLength
+      if (isStuck) stream.destroy(new Error('the client takes nothing of its answer'))
+      else waiting.deadlineMs = nowMs() + limitMs
+    },
+  }
+  deadlines.add(waiting)
+  stream.once('close', () => deadlines.delete(waiting))
 }
 
 const lastChunk = Buffer.from('0\r\n\r\n')

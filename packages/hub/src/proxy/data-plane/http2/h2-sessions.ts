@@ -9,7 +9,7 @@ import { maxFields } from '../http1/fields.ts'
 import { StreamAsker, type StreamServices } from './h2-asker.ts'
 
 export interface SessionOptions {
-  /** A connection without a request for so long is closed. */
+  /** A connection without a request for so long is closed, as is a stream whose answer is not taken. */
   readonly idleMs: number
 }
 
@@ -38,8 +38,8 @@ export class Http2Sessions {
   readonly #sessions = new Set<ServerHttp2Session>()
   #isDraining = false
 
-  constructor(services: StreamServices, options: SessionOptions) {
-    this.#services = services
+  constructor(services: Omit<StreamServices, 'untakenMs'>, options: SessionOptions) {
+    this.#services = { ...services, untakenMs: options.idleMs }
     this.#options = options
   }
 

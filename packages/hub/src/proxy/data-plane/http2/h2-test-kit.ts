@@ -1,6 +1,11 @@
 import { once } from 'node:events'
 import { connect } from 'node:http2'
-import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2'
+import type {
+  ClientHttp2Session,
+  ClientHttp2Stream,
+  IncomingHttpHeaders,
+  Settings,
+} from 'node:http2'
 import { cleanups, temporaryFolder } from '../edge-test-kit.ts'
 import type { Edge, EdgeOptions } from '../edge.ts'
 import { makeCertificate } from '../tls/certificates-for-tests.ts'
@@ -13,8 +18,8 @@ export async function http2Options(hstsSeconds = 0): Promise<Pick<EdgeOptions, '
   return { tls: { files, side, protocol: { settings: {} }, hasHttp2: true, hstsSeconds } }
 }
 
-export function openSession(e: Edge): ClientHttp2Session {
-  const options = { rejectUnauthorized: false, servername: 'hub.test' }
+export function openSession(e: Edge, settings: Settings = {}): ClientHttp2Session {
+  const options = { rejectUnauthorized: false, servername: 'hub.test', settings }
   const session = connect(`https://127.0.0.1:${e.port}`, options)
   session.on('error', () => undefined)
   cleanups.push(() => session.destroy())

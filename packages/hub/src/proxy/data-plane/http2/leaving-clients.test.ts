@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { expect, test, vi } from 'vitest'
-import { addRoute, edge, patience } from '../edge-test-kit.ts'
+import { addRoute, edge, patience, serve } from '../edge-test-kit.ts'
 import { serveWire } from '../http1/wire-test-kit.ts'
 import { hasOpenssl } from '../tls/certificates-for-tests.ts'
 import { http2Options, openSession } from './h2-test-kit.ts'
@@ -31,4 +31,30 @@ test('a client that leaves within a large answer leaves no connection behind', a
   // A few of the API's connections may end as well.
   await vi.waitUntil(() => openFiles() <= before, patience)
   expect(openFiles()).toBeLessThanOrEqual(before)
+})
+
+test('a client that takes nothing of its answers is given up, one that takes little is not', async ({
+  skip,
+}) => {
+  if (!hasOpenssl()) return skip('no openssl on this machine')
+  const target = await serve((_req, res) => void res.end('x'.repeat(40)))
+  const e = await edge({ http2IdleMs: 200, ...(await http2Options()) })
+  await addRoute(e, '/', target.url)
+  const open = (path: string) => {
+    const session = openSession(e, { initialWindowSize: 0 })
+    const stream = session.request({ ':authority': 'hub.test', ':path': path })
+    const seen = { session, stream, text: '', reset: false }
+    stream.on('error', () => undefined).on('close', () => (seen.reset = true))
+    stream.on('data', (chunk: Buffer) => (seen.text += chunk.toString()))
+    return seen
+  }
+  const [idle, refused, slow] = [open('/'), open('/%zz'), open('/')]
+  await once(slow.stream, 'response')
+  for (let size = 1; slow.text.length < 40; size += 1) {
+    slow.session.settings({ initialWindowSize: size })
+    await vi.waitUntil(() => slow.text.length >= size || slow.reset, patience)
+    if (slow.reset) break
+  }
+  for (const { session } of [idle, refused]) await vi.waitUntil(() => session.closed, patience)
+  expect([idle.text, refused.text, slow.text.length]).toEqual(['', '', 40])
 })
