@@ -6,7 +6,6 @@ import { createPeerTrust, defaultTrustedProxies } from '../proxy/data-plane/peer
 import type { LimitOptions } from '../proxy/data-plane/limits/request-limits.ts'
 import type { ProtocolFlags, PublicTlsFlags, TlsFlags } from '../proxy/data-plane/tls/tls-setup.ts'
 import { messageOf } from '../domain/errors.ts'
-import { findProcess, type ProcessIdentity } from '../util/process-identity.ts'
 import { writeStandardError } from '../util/standard-error.ts'
 import { usableCores } from '../util/usable-cores.ts'
 import { type EdgeFlagValues, readEdgeFlags, UsageError } from './edge-flags.ts'
@@ -20,6 +19,7 @@ import {
   urlFlag,
   wholeNumber,
 } from './edge-values.ts'
+import { findEdgeOf } from './pid-file.ts'
 
 const maxWorkers = 256
 const logLevels = ['debug', 'info', 'warn', 'error'] as const satisfies readonly LogLevel[]
@@ -30,7 +30,7 @@ export interface EdgeCommand {
   readonly webSocketsMs: number
   readonly pidPath?: string
   /** The edge that runs is to end, once this one serves. */
-  readonly predecessor?: ProcessIdentity
+  readonly isReplacing: boolean
 }
 
 /** Reads the command line. Throws an error whose message is for people. */
@@ -45,7 +45,7 @@ export function parseEdgeFlags(argv: readonly string[], env: NodeJS.ProcessEnv):
   )
   const logLevel = logLevels.find((level) => level === values['log-level'].toLowerCase())
   if (logLevel === undefined) throw new UsageError(`--log-level is one of ${logLevels.join(', ')}`)
-  const predecessor = values.replace ? findPredecessor(values['pid-file']) : undefined
+  const isReplacing = values.replace && hasPredecessor(values['pid-file'])
   const hubUrls = values['hub-url'].map((url) => urlFlag('hub-url', url).replace(/\/*$/, '/'))
   const { 'default-target': defaultTarget } = values
   const errorTarget =
@@ -76,7 +76,7 @@ export function parseEdgeFlags(argv: readonly string[], env: NodeJS.ProcessEnv):
       values.workers === undefined
         ? defaultWorkers(values)
         : wholeNumber('workers', values.workers, maxWorkers),
-    isSuccessor: values.successor || predecessor !== undefined,
+    isSuccessor: values.successor || isReplacing,
     publicListen: listenAt(values.socket, { ip: address(values.ip), port }),
     apiListen: listenAt(values['api-socket'], { ip: address(values['api-ip']), port: apiPort }),
     ...metricsListen(values),
@@ -103,7 +103,7 @@ export function parseEdgeFlags(argv: readonly string[], env: NodeJS.ProcessEnv):
     drainMs,
     webSocketsMs,
     ...optional('pidPath', values['pid-file']),
-    ...(predecessor !== undefined && { predecessor }),
+    isReplacing,
   }
 }
 
@@ -172,22 +172,11 @@ function defaultWorkers(values: EdgeFlagValues): number {
   return values['storage-backend'] === undefined ? usableCores() : 1
 }
 
-/** @returns nothing when it has ended: then there is nobody to take over from. */
-function findPredecessor(pidPath: string | undefined): ProcessIdentity | undefined {
+/** @returns false when it has ended: then there is nobody to take over from. */
+function hasPredecessor(pidPath: string | undefined): boolean {
   if (pidPath === undefined)
     throw new UsageError('--replace needs --pid-file, which names the edge')
-  const pid = Number(readOr('', pidPath).trim())
-  if (!Number.isSafeInteger(pid) || pid < 1) return undefined
-  // A process that has its number by now is none of ours.
-  return readOr('', `/proc/${pid}/cmdline`).includes('edge') ? findProcess(pid) : undefined
-}
-
-function readOr(otherwise: string, path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return otherwise
-  }
+  return findEdgeOf(pidPath) !== undefined
 }
 
 type LimitFlag =

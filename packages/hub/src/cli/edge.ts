@@ -1,15 +1,13 @@
-import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { startEdge } from '../proxy/data-plane/edge.ts'
-import type { EdgeLog } from '../proxy/data-plane/context.ts'
 import type { Edge, EdgeOptions } from '../proxy/data-plane/edge.ts'
 import type { Listen } from '../proxy/data-plane/listen.ts'
 import { signalProcess } from '../util/process-identity.ts'
 import { outliveBrokenOutput } from '../util/standard-error.ts'
 import { orreryVersion } from '../util/version.ts'
-import { messageOf } from '../domain/errors.ts'
-import { edgeHelp, readEdgeFlags, UsageError } from './edge-flags.ts'
+import { edgeHelp, readEdgeFlags } from './edge-flags.ts'
 import { parseEdgeFlags } from './edge-options.ts'
+import { checkPidFile, leavePidFile, takePidFile } from './pid-file.ts'
 
 /**
  * Runs the edge until SIGTERM or SIGINT, then ends the process with exit code 2 as
@@ -20,14 +18,13 @@ import { parseEdgeFlags } from './edge-options.ts'
  */
 export async function runEdge(argv: string[], env: NodeJS.ProcessEnv): Promise<void> {
   outliveBrokenOutput()
-  let pidFile: string | undefined
   try {
     const information = findInformation(argv)
     if (information !== undefined) {
       process.stdout.write(information, () => process.exit(0))
       return
     }
-    const { options, drainMs, webSocketsMs, pidPath, predecessor } = parseEdgeFlags(argv, env)
+    const { options, drainMs, webSocketsMs, pidPath, isReplacing } = parseEdgeFlags(argv, env)
     const onDead = (error: Error): void => {
       options.log('error', `the edge ends: ${error.message}`)
       process.exit(1)
@@ -44,7 +41,7 @@ export async function runEdge(argv: string[], env: NodeJS.ProcessEnv): Promise<v
     const stop = (signal: NodeJS.Signals): void => {
       if (isStopping) return process.exit(2)
       isStopping = true
-      if (pidFile !== undefined) removePidFile(pidFile)
+      if (pidPath !== undefined) leavePidFile(pidPath)
       edge.close(drainMs, signal === 'SIGTERM' ? webSocketsMs : 0).then(
         () => process.exit(2),
         () => process.exit(2),
@@ -54,8 +51,8 @@ export async function runEdge(argv: string[], env: NodeJS.ProcessEnv): Promise<v
     // Whoever waits for a successor to take over wants it whole.
     if (options.isSuccessor === true) await edge.complete()
     // Who reads the file may send a signal at once.
-    if (pidPath !== undefined && writePidFile(pidPath, options.log)) pidFile = pidPath
-    if (predecessor !== undefined) {
+    const predecessor = pidPath === undefined ? undefined : await takePidFile(pidPath, options.log)
+    if (isReplacing && predecessor !== undefined) {
       options.log('info', `Taking over from process ${predecessor.pid}, which ends`)
       signalProcess(predecessor, 'SIGTERM')
     }
@@ -77,35 +74,6 @@ function tellWhere(edge: Edge, options: EdgeOptions): void {
     log('info', `Metrics on ${place(edge.metricsPort, metricsListen)}`)
   if (edge.redirectPort !== undefined)
     log('info', `Redirecting to HTTPS from port ${edge.redirectPort}`)
-}
-
-/** A place that cannot be written is refused before anything is served; what is there stays. */
-function checkPidFile(path: string): void {
-  try {
-    closeSync(openSync(path, 'a', 0o600))
-  } catch (error) {
-    throw new UsageError(`--pid-file: ${messageOf(error)}`)
-  }
-}
-
-/** The disk may have become full meanwhile: serving matters more than the file. */
-function writePidFile(path: string, log: EdgeLog): boolean {
-  try {
-    writeFileSync(path, String(process.pid), { mode: 0o600 })
-    return true
-  } catch (error) {
-    log('error', `the process id cannot be written, serving without: ${messageOf(error)}`)
-    return false
-  }
-}
-
-/** A successor may have written its own by now. */
-function removePidFile(path: string): void {
-  try {
-    if (readFileSync(path, 'utf8') === String(process.pid)) rmSync(path)
-  } catch {
-    // Somebody else removed it.
-  }
 }
 
 /** What `--help` or `--version` ask for; `undefined` when neither is given. */

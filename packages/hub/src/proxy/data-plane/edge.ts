@@ -73,9 +73,6 @@ export interface Edge {
   close(drainMs: number, webSocketsMs?: number): Promise<void>
 }
 
-/** Of the API, and of the metrics: hubs and scrapers are few. */
-const maxApiConnections = 1000
-
 /** Starts the data plane. Rejects with the listener's error when an address cannot be bound. */
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { log, snapshotFile } = options
@@ -164,7 +161,6 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       options.metricsListen && metrics && (await listen(metrics, await open(options.metricsListen)))
     // Last, since a hub takes an API that answers for an edge that is up.
     servers.push(api)
-    for (const server of servers) server.maxConnections = maxApiConnections
     const apiPort = await listen(api, await open(options.apiListen))
     if (options.hubUrls.length > 0) {
       const { HubSubscription } = await import('./subscription.ts')

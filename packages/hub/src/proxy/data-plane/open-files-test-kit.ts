@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { vi } from 'vitest'
 import { cleanups, patience } from './edge-test-kit.ts'
 
@@ -12,8 +12,15 @@ function limitNow(): number {
   return Number(/^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1])
 }
 
+/** The system gives the lowest number that is free. */
+function lowestFree(): number {
+  const file = openSync('/', 'r')
+  closeSync(file)
+  return file
+}
+
 export interface OpenFiles {
-  /** From now on this process opens no file and no socket. */
+  /** From now on this process opens no file and no socket but in place of one that it closes. */
   none(): Promise<void>
   asBefore(): Promise<void>
 }
@@ -35,6 +42,5 @@ export async function openFiles(): Promise<OpenFiles> {
     await set(usual)
     helper.kill()
   })
-  // Lower than any that is free.
-  return { none: () => set(3), asBefore: () => set(usual) }
+  return { none: () => set(lowestFree()), asBefore: () => set(usual) }
 }

@@ -109,6 +109,7 @@ export class PublicServer {
       shared,
       isTrustedPeer,
       openCount: () => this.connectionCount + this.tunnelCount,
+      extraCount: () => this.#sessions.extraCount,
       onRefused: (limit) => context.counts.refused(limit),
     })
     const { stallMs = defaultStallMs } = options
@@ -117,6 +118,8 @@ export class PublicServer {
     this.#services = this.#createServices()
     this.#sessions = new Http2Sessions(this.#services, {
       idleMs: options.http2IdleMs ?? defaultHttp2IdleMs,
+      hasRoom: () => this.#gate.isFull() === 0,
+      onRefused: () => context.counts.refused('connections'),
     })
     this.listener = createFrontDoor({
       ...(options.tls !== undefined && { tls: options.tls }),

@@ -33,6 +33,12 @@ interface Answer {
   readonly routes?: RouteTexts
 }
 
+/** Hubs are few. */
+const maxConnections = 1000
+/** Whoever says nothing must not keep a place for long. */
+const times = { headersTimeout: 10_000, requestTimeout: 60_000, connectionsCheckingInterval: 1_000 }
+const handshakeTimeout = 10_000
+
 const maxBodyBytes = 1024 * 1024
 /** What is deeper overflows the stack of whoever writes or reads it as JSON. */
 const maxDepth = 100
@@ -47,9 +53,14 @@ export function createRestApi(options: RestApiOptions): Server {
       .catch(() => res.destroy())
   }
   const { tls } = options
-  if (tls === undefined) return createServer(listener)
-  const server = createTlsServer(tls.current, listener)
+  if (tls === undefined) return limited(createServer(times, listener))
+  const server = createTlsServer({ ...tls.current, ...times, handshakeTimeout }, listener)
   tls.onChange(() => server.setSecureContext(tls.current))
+  return limited(server)
+}
+
+function limited<S extends Server>(server: S): S {
+  server.maxConnections = maxConnections
   return server
 }
 

@@ -112,6 +112,10 @@ export class SnapshotWriter {
       await file.chmod(0o600)
       await this.#writeTable(file)
       await file.sync()
+    } catch (error) {
+      // On a full disk it would take what little is left.
+      await rm(draft, { force: true })
+      throw error
     } finally {
       await file.close()
     }

@@ -31,6 +31,8 @@ export interface UpstreamRequest {
   readonly release: (() => void) | undefined
 }
 
+const shortages: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL'])
+
 /** What all exchanges of a server share. */
 export interface ExchangeHooks {
   readonly pool: UpstreamPool
@@ -62,6 +64,8 @@ export class Exchange {
   #status = 0
   #isOver = false
   #wantsDrain = false
+  /** Bytes of the body were handed to the connection, which keeps them. */
+  #hasSentBody = false
   #isAnswerPaused = false
   /** Has a deadline, or had one. */
   #isWatched = false
@@ -106,6 +110,7 @@ export class Exchange {
       this.deadlineMs = nowMs() + this.#hooks.proxyTimeoutMs
     }
     this.#hooks.onActivity(this.request.route)
+    this.#hasSentBody = true
     const head = this.#heldHead
     this.#heldHead = ''
     const isRoom = writeAround(socket, head, { chunk, from, to }, '')
@@ -212,9 +217,16 @@ export class Exchange {
   /** @param isIdleReset - the connection had been idle and nothing of an answer came. */
   onBroken(error: Error, isIdleReset: boolean): void {
     if (this.#isOver) return
-    if (isIdleReset && this.request.canRepeat) {
+    if ((isIdleReset && this.request.canRepeat) || this.#canMakeRoom(error)) {
       this.#send(this.#hooks.pool.open(this.request.target))
     } else this.#fail(error)
+  }
+
+  /** The system has no file or port left for a connection; those that are idle may go for it. */
+  #canMakeRoom(error: Error): boolean {
+    const isShort = shortages.has((error as NodeJS.ErrnoException).code ?? '')
+    const isUnsent = this.#connection?.isConnected === false && !this.#hasSentBody
+    return isShort && isUnsent && this.#hooks.pool.dropIdle()
   }
 
   #fail(error: Error): void {

@@ -4,6 +4,8 @@ import { maxHeadBytes } from '../context.ts'
 const firstLookBytes = 4096
 /** Empty lines that are passed over before a head. Source: RFC 9112 §2.2. */
 const maxEmptyLines = 2
+/** Pieces of a text cost more than their letters: so many are joined. */
+const maxPieces = 64
 const lone = /[^\r]\n|\r[^\n]|\0/
 const headEnd = '\r\n\r\n'
 
@@ -24,6 +26,7 @@ export class HeadReader {
   /** Index behind the empty line. */
   end = 0
   #collected = ''
+  #pieces = 0
   #tail = ''
   #emptyLines = 0
   #sawCr = false
@@ -61,6 +64,7 @@ export class HeadReader {
     this.text = text
     this.end = end
     this.#collected = ''
+    this.#pieces = 0
     this.#tail = ''
     this.#emptyLines = 0
     return end > maxHeadBytes ? tooLarge : next
@@ -77,9 +81,18 @@ export class HeadReader {
       return this.#finish(whole, this.#collected.length + fresh, start + fresh)
     }
     if (lone.test(seen)) return malformed
-    this.#collected += text
+    this.#add(text)
     this.#tail = seen.slice(-3)
     return this.#collected.length > maxHeadBytes ? tooLarge : needsMore
+  }
+
+  /** A client that sends byte by byte must not make us keep thirty for each. */
+  #add(text: string): void {
+    this.#collected += text
+    this.#pieces += 1
+    if (this.#pieces < maxPieces) return
+    this.#collected = Buffer.from(this.#collected, 'latin1').toString('latin1')
+    this.#pieces = 0
   }
 
   #skipEmptyLines(chunk: Buffer, from: number): number {

@@ -94,6 +94,13 @@ export class UpstreamPool {
     this.#idleCount += 1
   }
 
+  /** Ends all that are idle. @returns whether there were any */
+  dropIdle(): boolean {
+    const idle = [...this.#idle.values()].flat()
+    for (const connection of idle) connection.destroy()
+    return idle.length > 0
+  }
+
   /** The connection is gone, or belongs to a tunnel. Idempotent. */
   forget(connection: UpstreamConnection): void {
     if (!this.#all.delete(connection)) return

@@ -11,6 +11,9 @@ import { StreamAsker, type StreamServices } from './h2-asker.ts'
 export interface SessionOptions {
   /** A connection without a request for so long is closed, as is a stream whose answer is not taken. */
   readonly idleMs: number
+  /** For a further request of a connection that has one under way. */
+  readonly hasRoom: () => boolean
+  readonly onRefused: () => void
 }
 
 /** Requests of one connection at a time; what RFC 9113 §6.5.2 recommends at least. */
@@ -36,6 +39,8 @@ export class Http2Sessions {
   readonly #services: StreamServices
   readonly #options: SessionOptions
   readonly #sessions = new Set<ServerHttp2Session>()
+  /** Requests under way beyond the first of their connection. */
+  extraCount = 0
   #isDraining = false
 
   constructor(services: Omit<StreamServices, 'untakenMs'>, options: SessionOptions) {
@@ -76,11 +81,30 @@ export class Http2Sessions {
       'stream',
       (stream: ServerHttp2Stream, _headers: object, _flags: number, raw: string[]) => {
         takenBack.watch(stream)
-        idle.watch(stream)
+        if (!this.#enter(stream, idle)) return
         new StreamAsker(stream, this.#services, raw).begin(peer, raw)
       },
     )
     if (this.#isDraining) session.close()
+  }
+
+  /** Each further request of a connection takes a place of its own. @returns false when there is none */
+  #enter(stream: ServerHttp2Stream, idle: IdleWatch): boolean {
+    const { hasRoom, onRefused } = this.#options
+    if (idle.isBusy) {
+      if (!hasRoom()) {
+        onRefused()
+        stream.on('error', () => undefined)
+        stream.close(constants.NGHTTP2_REFUSED_STREAM)
+        return false
+      }
+      this.extraCount += 1
+    }
+    idle.watch(stream)
+    stream.once('close', () => {
+      if (idle.isBusy) this.extraCount -= 1
+    })
+    return true
   }
 
   /** Takes no more requests; those under way finish. */
@@ -110,6 +134,11 @@ class IdleWatch implements Waiting {
     this.deadlineMs = nowMs() + idleMs
     deadlines.add(this)
     session.once('close', () => deadlines.delete(this))
+  }
+
+  /** Requests are under way. */
+  get isBusy(): boolean {
+    return this.#open > 0
   }
 
   watch(stream: ServerHttp2Stream): void {

@@ -13,6 +13,8 @@ export interface GateOptions {
   readonly isTrustedPeer: (address: string) => boolean
   /** Connections and tunnels that are open. */
   readonly openCount: () => number
+  /** Requests of HTTP/2 beyond the first of their connection: each may need a connection to a target. */
+  readonly extraCount: () => number
   readonly onRefused: (limit: LimitName) => void
 }
 
@@ -74,8 +76,9 @@ export class Gate {
 
   /** Tells other workers how many are open; never too few, since all come through {@link isFull}. */
   #publish(more: number): void {
-    const { shared, openCount } = this.#options
-    Atomics.store(shared.open, shared.worker, Math.max(openCount(), this.#raw) + more)
+    const { shared, openCount, extraCount } = this.#options
+    const count = Math.max(openCount(), this.#raw) + extraCount()
+    Atomics.store(shared.open, shared.worker, count + more)
   }
 
   /** Counts a connection until it closes. @returns 0, or the status that refuses it */

@@ -109,3 +109,15 @@ test('connections of an address are limited before TLS begins', async () => {
     return (await send(again, {})) === 200
   }, patience)
 })
+
+test('requests beyond the first of a connection take a place of their own', async () => {
+  const { url } = await serve((req, res) => void (req.url === '/hang' || res.end('yes')))
+  const e = await start(url, ['--max-connections', '3', '--workers', '1'])
+  const session = await open(e)
+  const hanging = Array.from({ length: 3 }, () => session.request({ ':path': '/hang' }))
+  for (const one of hanging) one.on('error', () => undefined)
+  await hearsAgain(session)
+  expect(await send(session, {})).toBe(0)
+  hanging[0]?.close(constants.NGHTTP2_CANCEL)
+  await vi.waitUntil(async () => (await send(session, {})) === 200, patience)
+})

@@ -7,6 +7,8 @@ import type { Measurements } from './edge-metrics.ts'
 
 /** Scrapers are few. */
 const maxConnections = 100
+/** Whoever says nothing must not keep a place for long. */
+const times = { headersTimeout: 10_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 }
 
 /**
  * Answers `/metrics`, and nothing else. Measurements of the process are those of the client library;
@@ -21,7 +23,7 @@ export async function createMetricsServer(
   const { collectDefaultMetrics, Registry } = await import('@prometheus-io/client')
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
-  const server = createServer((req, res) => {
+  const server = createServer(times, (req, res) => {
     if (req.url !== '/metrics') {
       res.writeHead(404, { 'Content-Type': 'text/plain' }).end('Not Found')
       return

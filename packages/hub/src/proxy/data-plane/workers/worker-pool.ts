@@ -182,8 +182,9 @@ export class WorkerPool implements Front {
     for (let waitMs = pauseMs; ; waitMs = this.#nextPauseMs()) {
       if (waitMs > 0) await sleep(waitMs, undefined, { signal }).catch(() => undefined)
       if (signal.aborted || this.#at === undefined) return
-      const thread = this.#create(place)
+      let thread: WorkerThread | undefined
       try {
+        thread = this.#create(place) // throws where the system allows no further thread
         await thread.ready()
         this.#serving.add(thread)
         await thread.listen(this.#at)
@@ -191,8 +192,10 @@ export class WorkerPool implements Front {
         return
       } catch (error) {
         // It is not one whose end calls for another: this loop goes on.
-        this.#serving.delete(thread)
-        await thread.terminate()
+        if (thread !== undefined) {
+          this.#serving.delete(thread)
+          await thread.terminate()
+        }
         if (signal.aborted) return
         this.#options.log('error', `a worker cannot be started: ${messageOf(error)}`)
         this.#failed(error)
