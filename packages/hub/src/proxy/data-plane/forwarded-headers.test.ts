@@ -12,6 +12,7 @@ import {
   temporaryFolder,
 } from './edge-test-kit.ts'
 import type { Edge, EdgeOptions } from './edge.ts'
+import { serveBytes, wire } from './http1/wire-test-kit.ts'
 import { hasOpenssl, makeCertificate } from './tls/certificates-for-tests.ts'
 
 const forged = {
@@ -48,6 +49,19 @@ test.each([[[]], [['192.0.2.0/24', '::1']]])(
     expect(headers).toEqual(own(`127.0.0.1:${e.port}`))
   },
 )
+
+test('every request of a connection says the host that it asked for', async () => {
+  const target = await serveBytes('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
+  const e = await edge({})
+  await addRoute(e, '/', target.url)
+  const hosts = ['a.test', 'b.test:8080', 'b.test:8080', 'a.test']
+  wire(e.port).send(hosts.map((host) => `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`).join(''))
+  const seen = await (await target.connection(0)).until(/(?:[^]*?\r\n\r\n){4}/)
+  const said = (name: string): unknown[] =>
+    [...seen.matchAll(new RegExp(`${name}: (.*)\r\n`, 'g'))].map(([, value]) => value)
+  expect(said('X-Forwarded-Host')).toEqual(hosts)
+  expect(said('X-Forwarded-Port')).toEqual(['80', '8080', '8080', '80'])
+})
 
 test('what a trusted proxy says of the client is kept', async () => {
   const [, headers] = await identityAt({ trustedProxies: ['127.0.0.1/32'] })

@@ -8,6 +8,8 @@ export type BodyFraming = (typeof bodyFraming)[keyof typeof bodyFraming]
 export interface AnswerHead {
   readonly status: number
   readonly reason: string
+  /** Of HTTP/1.1, with the space before the reason: the line can go on as it came. */
+  readonly isLineUsual: boolean
   readonly framing: BodyFraming
   /** Bytes of a body framed by `length`. */
   readonly length: number
@@ -32,19 +34,20 @@ export function parseAnswerHead(
   fields: Fields,
   isBodiless: boolean,
 ): AnswerHead | undefined {
-  if (!text.startsWith('HTTP/1.')) return undefined
-  const minor = text.charCodeAt(7)
-  if ((minor !== 49 && minor !== 48) || text.charCodeAt(8) !== 32) return undefined
+  if (!text.startsWith('HTTP/1.') || !fields.load(text, end)) return undefined
+  const { bytes } = fields
+  const minor = bytes[7]
+  if ((minor !== 49 && minor !== 48) || bytes[8] !== 32) return undefined
   const isHttp10 = minor === 48
   const status = parseContentLength(text.slice(9, 12))
   if (status < 100 || status > 999) return undefined
   let lineEnd = 12
-  let code = text.charCodeAt(12)
+  let code = bytes[12] ?? 0
   // Some servers leave out the space before an empty reason.
   if (code !== 32 && code !== 13) return undefined
-  while (code === 9 || (code >= 32 && code !== 127)) code = text.charCodeAt(++lineEnd)
-  if (code !== 13 || text.charCodeAt(lineEnd + 1) !== 10) return undefined
-  if (fields.scan(text, lineEnd + 2, end) !== 0) return undefined
+  while (code === 9 || (code >= 32 && code !== 127)) code = bytes[++lineEnd] ?? 0
+  if (code !== 13 || bytes[lineEnd + 1] !== 10) return undefined
+  if (fields.scan(lineEnd + 2) !== 0) return undefined
 
   let length = -1
   let isChunked = false
@@ -83,6 +86,7 @@ export function parseAnswerHead(
   return {
     status,
     reason: text.slice(13, lineEnd),
+    isLineUsual: !isHttp10 && bytes[12] === 32,
     framing,
     length: Math.max(length, 0),
     keepAlive:

@@ -39,8 +39,12 @@ export function writeAnswerHead(
 ): string {
   const { text, kind, nameStart } = fields
   const { nominated } = head.connection
-  let out = `HTTP/1.1 ${head.status} ${head.reason}\r\n`
-  let run = nameStart[0] ?? 0
+  let out = ''
+  let run = 0
+  if (!head.isLineUsual) {
+    out = `HTTP/1.1 ${head.status} ${head.reason}\r\n`
+    run = nameStart[0] ?? 0
+  }
   let hasDate = head.status < 200
   for (let i = 0; i < fields.count; i += 1) {
     const is = kind[i] ?? 0

@@ -16,6 +16,8 @@ export interface Peer {
   /** It is a proxy whose forwarding headers are kept. */
   readonly isTrusted: boolean
   readonly isTls: boolean
+  /** The forwarding fields of its latest request, for a value of `Host`. */
+  forwarding?: { readonly host: string | undefined; readonly lines: string }
 }
 
 /**

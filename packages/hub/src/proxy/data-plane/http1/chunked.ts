@@ -191,7 +191,7 @@ const trailerFields = new Fields()
 
 function allowedTrailers(text: string, end: number): string | undefined {
   if (end === 2) return ''
-  if (trailerFields.scan(text, 0, end) !== 0) return undefined
+  if (!trailerFields.load(text, end) || trailerFields.scan(0) !== 0) return undefined
   let kept = ''
   for (let i = 0; i < trailerFields.count; i += 1) {
     if (trailerFields.kind[i] !== fieldKind.other) continue

@@ -21,9 +21,10 @@ export class ClientAnswer {
   /** The client may ask again on this connection. */
   keepAlive = false
   readonly #socket: Duplex
-  readonly #services: FrontServices
   /** Lines that every answer over TLS has. */
   readonly #tlsLines: string
+  /** The last lines of an answer on a connection that stays. */
+  readonly #stayLines: string
   #isHttp10 = false
   #isForHead = false
   #framing: number = answerFraming.none
@@ -32,8 +33,10 @@ export class ClientAnswer {
 
   constructor(socket: Duplex, services: FrontServices, isTls: boolean) {
     this.#socket = socket
-    this.#services = services
     this.#tlsLines = isTls ? services.tlsAnswerLines : ''
+    const seconds = Math.trunc(services.keepAliveTimeoutMs / 1000)
+    const hint = seconds > 0 ? `Keep-Alive: timeout=${seconds}\r\n` : ''
+    this.#stayLines = `Connection: keep-alive\r\n${hint}\r\n`
   }
 
   /** A request wants an answer. */
@@ -74,7 +77,7 @@ export class ClientAnswer {
       }
     }
     const text = this.#withTlsLines(writeAnswerHead(head, fields, rewrite))
-    this.#held = `${text}${framingLine}${this.#lastLines(mayStay)}\r\n`
+    this.#held = text + framingLine + this.#lastLines(mayStay)
   }
 
   /** @returns false when the socket has enough for now */
@@ -114,7 +117,7 @@ export class ClientAnswer {
     let head = `HTTP/1.1 ${status} ${reasonOf(status)}\r\n`
     for (const [name, value] of headers) head += `${name}: ${value}\r\n`
     head = this.#withTlsLines(head)
-    head += `Content-Length: ${body.length}\r\n${this.#lastLines(mayStay)}\r\n`
+    head += `Content-Length: ${body.length}\r\n${this.#lastLines(mayStay)}`
     if (this.#isForHead) this.#socket.write(head, 'latin1')
     else this.#socket.write(head + body.toString('latin1'), 'latin1')
   }
@@ -127,12 +130,10 @@ export class ClientAnswer {
     )
   }
 
+  /** With the empty line. */
   #lastLines(mayStay: boolean): string {
     if (!mayStay) this.keepAlive = false
-    if (!this.keepAlive) return 'Connection: close\r\n'
-    const seconds = Math.trunc(this.#services.keepAliveTimeoutMs / 1000)
-    const hint = seconds > 0 ? `Keep-Alive: timeout=${seconds}\r\n` : ''
-    return `Connection: keep-alive\r\n${hint}`
+    return this.keepAlive ? this.#stayLines : 'Connection: close\r\n\r\n'
   }
 
   /** They stand before those of the target: of a field said twice browsers take the first. */

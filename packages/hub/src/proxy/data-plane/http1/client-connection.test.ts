@@ -15,6 +15,7 @@ afterEach(() => deadlines.close())
 const noContent = {
   status: 204,
   reason: 'No',
+  isLineUsual: false,
   framing: bodyFraming.none,
   length: 0,
   keepAlive: true,

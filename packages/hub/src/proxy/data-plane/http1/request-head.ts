@@ -53,25 +53,27 @@ export function parseRequestHead(
   end: number,
   fields: Fields,
 ): RequestHead | HeadRefusal {
+  if (!fields.load(text, end)) return 431
+  const { bytes } = fields
   let i = 0
-  while (isTokenChar[text.charCodeAt(i)] === 1) i += 1
-  if (i === 0 || text.charCodeAt(i) !== 32) return 400
+  while (isTokenChar[bytes[i] ?? 0] === 1) i += 1
+  if (i === 0 || bytes[i] !== 32) return 400
   const method = text.slice(0, i)
   const targetStart = i + 1
   i = targetStart
-  let code = text.charCodeAt(i)
+  let code = bytes[i] ?? 0
   // The byte 255 stands in no text: servers differ in whether they take it.
-  while (code > 32 && code !== 127 && code !== 255) code = text.charCodeAt(++i)
+  while (code > 32 && code !== 127 && code !== 255) code = bytes[++i] ?? 0
   if (i === targetStart || code !== 32) return 400
   if (i - targetStart > maxTargetBytes) return 414
   const target = text.slice(targetStart, i)
   // ` HTTP/1.x` and the line's end are 11 characters.
-  const minor = text.charCodeAt(i + 8)
+  const minor = bytes[i + 8]
   if (!text.startsWith(' HTTP/1.', i) || (minor !== 49 && minor !== 48)) {
     return /^ HTTP\/[0-9]\.[0-9]\r\n/.test(text.slice(i, i + 11)) ? 505 : 400
   }
-  if (text.charCodeAt(i + 9) !== 13 || text.charCodeAt(i + 10) !== 10) return 400
-  const refused = fields.scan(text, i + 11, end)
+  if (bytes[i + 9] !== 13 || bytes[i + 10] !== 10) return 400
+  const refused = fields.scan(i + 11)
   if (refused !== 0) return refused
   return interpret({ method, target, isHttp10: minor === 48 }, fields)
 }

@@ -73,11 +73,14 @@ export function writeRequestHead(
   const { options, customNames, customLines, host } = rules
   const { text, kind, nameStart } = fields
   const { nominated } = head.connection
-  let out = `${head.method} ${request.path} HTTP/1.1\r\n`
-  if (host === 'target' || (host === 'client' && head.host === undefined)) {
-    out += `Host: ${target.host}\r\n`
+  const addsHost = host === 'target' || (host === 'client' && head.host === undefined)
+  let out = ''
+  let run = 0
+  if (addsHost || head.isHttp10 || request.path !== head.target) {
+    out = `${head.method} ${request.path} HTTP/1.1\r\n`
+    if (addsHost) out += `Host: ${target.host}\r\n`
+    run = nameStart[0] ?? 0
   }
-  let run = nameStart[0] ?? 0
   let hasIdentity = false
   for (let i = 0; i < fields.count; i += 1) {
     const is = kind[i] ?? 0
@@ -99,7 +102,7 @@ export function writeRequestHead(
   else if (!head.hasContentLength && saysLength.has(head.method)) out += 'Content-Length: 0\r\n'
   if (head.upgrade !== '') out += `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`
   if (options.xForward) {
-    const own = hasIdentity && peer.isTrusted ? extended(head, fields, peer) : fresh(head, peer)
+    const own = hasIdentity && peer.isTrusted ? extended(head, fields, peer) : known(head, peer)
     out += customNames === undefined ? own : without(customNames, own)
   }
   return `${out}${customLines}\r\n`
@@ -129,7 +132,21 @@ function port(head: RequestHead, peer: Peer): string {
   return given === '' ? (peer.isTls ? '443' : '80') : given
 }
 
-/** Forwarding fields when nobody is believed. */
+/** Forwarding fields when nobody is believed: all requests of a connection get the same. */
+function known(head: RequestHead, peer: Peer): string {
+  if (head.upgrade !== '') return fresh(head, peer)
+  const { forwarding } = peer
+  if (forwarding !== undefined && forwarding.host === head.host) return forwarding.lines
+  const lines = copyOf(fresh(head, peer))
+  peer.forwarding = { host: head.host === undefined ? undefined : copyOf(head.host), lines }
+  return lines
+}
+
+/** A part of a text keeps all of it in memory. */
+function copyOf(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1')
+}
+
 function fresh(head: RequestHead, peer: Peer): string {
   let out = `X-Forwarded-For: ${peer.address}\r\nX-Forwarded-Port: ${port(head, peer)}\r\n`
   out += `X-Forwarded-Proto: ${protocol(head, peer)}\r\n`
