@@ -121,3 +121,22 @@ test('however many write slowly, their memory is bounded, and free again at thei
     await once(to, 'close')
   }
 })
+
+test('short writes that wait for their receiver are not written over', async () => {
+  const server = await serveWire((one) => void one.socket.pause())
+  const slow = await connectTo(server.port)
+  const other = await connectTo(server.port)
+  let sent = ''
+  const send = (to: Socket, text: string): void => {
+    const chunk = Buffer.from(text)
+    writeAround(to, '<', { chunk, from: 0, to: chunk.length }, '>')
+    if (to === slow) sent += `<${text}>`
+  }
+  for (let i = 0; slow.writableLength === 0; i += 1) send(slow, String(i).padEnd(3000, 'a'))
+  send(other, 'b'.repeat(3000))
+  send(slow, 'the end')
+  const slowEnd = await server.connection(0)
+  slowEnd.socket.resume()
+  const got = await slowEnd.until('<the end>')
+  expect(got === sent).toBe(true)
+})

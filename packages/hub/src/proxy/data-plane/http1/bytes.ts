@@ -129,6 +129,10 @@ export function receiveData(this: ReceivingSocket, chunk: Buffer): void {
 
 /** Below this, to go through a string costs less than a buffer and a second write. */
 const smallBytes = 12 * 1024
+/** So much is put together without a string, where it is likely to be written at once. */
+const sheetBytes = 4 * 1024
+/** Used again unless what is on it waits for its receiver. */
+let sheet = Buffer.allocUnsafeSlow(sheetBytes)
 
 /**
  * Writes text, bytes of a chunk and text, in one call of the system where that is possible.
@@ -141,6 +145,9 @@ export function writeAround(
   after: string,
 ): boolean {
   const { chunk, from, to } = bytes
+  if (before.length + to - from + after.length <= sheetBytes && isIdleTcp(socket)) {
+    return writeOnSheet(socket, before, bytes, after)
+  }
   if (to - from < smallBytes) {
     return socket.write(before + chunk.toString('latin1', from, to) + after, 'latin1')
   }
@@ -153,6 +160,25 @@ export function writeAround(
   if (after !== '') socket.write(after, 'latin1')
   socket.uncork()
   return !socket.writableNeedDrain
+}
+
+/** Of TCP itself: TLS and other duplexes keep what they are given in their own ways. */
+function isIdleTcp(socket: Duplex): boolean {
+  return Object.getPrototypeOf(socket) === Socket.prototype && socket.writableLength === 0
+}
+
+function writeOnSheet(
+  socket: Duplex,
+  before: string,
+  { chunk, from, to }: { readonly chunk: Buffer; readonly from: number; readonly to: number },
+  after: string,
+): boolean {
+  let at = before === '' ? 0 : sheet.write(before, 0, 'latin1')
+  at += chunk.copy(sheet, at, from, to)
+  if (after !== '') at += sheet.write(after, at, 'latin1')
+  const isRoom = socket.write(sheet.subarray(0, at))
+  if (socket.writableLength !== 0) sheet = Buffer.allocUnsafeSlow(sheetBytes)
+  return isRoom
 }
 
 /** Writes bytes that are valid during the call, so that they last until they are written. */
