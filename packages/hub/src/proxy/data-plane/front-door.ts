@@ -1,7 +1,7 @@
 import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
-import type { TLSSocket, TlsOptions } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 import { withSharedReads } from './http1/bytes.ts'
 import { tcpKeepAliveMs } from './http1/tunnel.ts'
 import type { Gate } from './limits/gate.ts'
@@ -13,11 +13,10 @@ import type { SessionTickets } from './tls/session-tickets.ts'
 export interface TlsFrontOptions {
   readonly certificates: CertificateStore
   readonly tickets: SessionTickets
-  /** Versions, ciphers and what is asked of clients. */
-  readonly settings: Pick<
-    TlsOptions,
-    'minVersion' | 'maxVersion' | 'ciphers' | 'ca' | 'requestCert' | 'rejectUnauthorized'
-  >
+  /** Ask clients for a certificate. */
+  readonly requestCert: boolean
+  /** Refuse those without a valid one. */
+  readonly rejectUnauthorized: boolean
   /** Offer HTTP/2. */
   readonly hasHttp2: boolean
 }
@@ -85,11 +84,13 @@ export function createFrontDoor(options: FrontDoorOptions): Server {
 }
 
 function createTlsFront(tls: TlsFrontOptions, onSecure: (socket: TLSSocket) => void): Server {
-  const { certificates, settings, hasHttp2, tickets } = tls
+  const { certificates, requestCert, rejectUnauthorized, hasHttp2, tickets } = tls
+  const ticketKeys = (): Buffer => tickets.keysFor(certificates.defaults().ca)
   const server = createTlsServer({
-    ...settings,
-    ...certificates.defaultMaterial(),
-    ticketKeys: tickets.keys,
+    ...certificates.defaults(),
+    requestCert,
+    rejectUnauthorized,
+    ticketKeys: ticketKeys(),
     allowHalfOpen: true,
     noDelay: true,
     handshakeTimeout: handshakeTimeoutMs,
@@ -97,13 +98,9 @@ function createTlsFront(tls: TlsFrontOptions, onSecure: (socket: TLSSocket) => v
     SNICallback: (name, done) => done(null, certificates.contextFor(name)),
   })
   certificates.onChange(() =>
-    server.setSecureContext({
-      ...settings,
-      ...certificates.defaultMaterial(),
-      ticketKeys: tickets.keys,
-    }),
+    server.setSecureContext({ ...certificates.defaults(), ticketKeys: ticketKeys() }),
   )
-  tickets.onChange(() => server.setTicketKeys(tickets.keys))
+  tickets.onChange(() => server.setTicketKeys(ticketKeys()))
   server.on('secureConnection', onSecure)
   // Scanners and clients that do not trust the certificate: nothing of ours went wrong.
   server.on('tlsClientError', (_error, socket) => socket.destroy())

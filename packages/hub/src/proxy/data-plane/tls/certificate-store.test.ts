@@ -23,7 +23,7 @@ beforeEach(async (context) => {
 async function open(files: readonly CertificateFiles[]) {
   const store = await openCertificateStore({
     files,
-    settings: {},
+    settings: { read: () => Promise.resolve({}), paths: [] },
     log: (level, message) => said.push(`${level} ${message}`),
     checkIntervalMs: 20,
   })
@@ -58,9 +58,11 @@ test('each host name gets its certificate, others the first', async () => {
   const { shownTo } = await serve([
     makeCertificate(folder, { name: 'main', names: ['hub.test'] }),
     makeCertificate(folder, { name: 'wild', names: ['*.users.test'] }),
+    makeCertificate(folder, { name: 'own', names: ['bob.users.test'] }),
   ])
-  const shown = ['hub.test', 'HUB.test', 'ada.users.test', 'a.b.users.test', 'other.test']
-  expect(await Promise.all(shown.map(shownTo))).toEqual(['main', 'main', 'wild', 'main', 'main'])
+  const shown = ['hub.test', 'HUB.test', 'ada.users.test', 'Bob.users.test', 'a.b.users.test', 'x']
+  const names = ['main', 'main', 'wild', 'own', 'main', 'main']
+  expect(await Promise.all(shown.map(shownTo))).toEqual(names)
 })
 
 test('a renewed certificate is used for new connections, open ones stay', async () => {
@@ -131,7 +133,7 @@ test('files that cannot be read for a while are read once they can, unchanged', 
   const seen = said.length
   await limit.asBefore()
   await vi.waitUntil(() => String(tls.current.cert) === wanted, patience)
-  await vi.waitUntil(() => String(store.defaultMaterial().cert) === wanted, patience)
+  await vi.waitUntil(() => String(store.defaults().cert) === wanted, patience)
   expect(said.slice(seen).filter((line) => line.startsWith('error'))).toEqual([])
 })
 

@@ -14,11 +14,18 @@ export interface CertificateFiles {
   readonly isAwaited?: boolean
 }
 
+/** Versions, ciphers and client authorities: the same for every certificate, partly from files. */
+export interface SettingsSource {
+  /** Rejects with an error that names the file, when one cannot be used. */
+  read(): Promise<SecureContextOptions>
+  /** Files that it reads. */
+  readonly paths: readonly string[]
+}
+
 export interface CertificateStoreOptions {
   /** The first serves clients that name no host, or one that no certificate is for. */
   readonly files: readonly CertificateFiles[]
-  /** Versions, ciphers and client authorities, the same for every certificate. */
-  readonly settings: SecureContextOptions
+  readonly settings: SettingsSource
   readonly log: EdgeLog
   /** How often the files are looked at. */
   readonly checkIntervalMs?: number
@@ -29,9 +36,9 @@ export interface CertificateStoreOptions {
 export interface CertificateStore {
   /** For `SNICallback`; the default's for a name without a certificate, `undefined` when none is there yet. */
   contextFor(servername: string): SecureContext | undefined
-  /** Key and certificate for clients that name no host; nothing while none is there yet. */
-  defaultMaterial(): Pick<SecureContextOptions, 'key' | 'cert' | 'passphrase'>
-  /** Calls back when certificates were read anew. */
+  /** Settings, and key and certificate for clients that name no host, unless none is there yet. */
+  defaults(): SecureContextOptions
+  /** Calls back when the files were read anew. */
   onChange(listener: () => void): void
   /** Reads all files again; when one is broken everything stays as it was and false comes back. */
   reload(): Promise<boolean>
@@ -39,6 +46,11 @@ export interface CertificateStore {
 }
 
 interface Loaded {
+  readonly settings: SecureContextOptions
+  readonly certificates: readonly LoadedCertificate[]
+}
+
+interface LoadedCertificate {
   readonly files: CertificateFiles
   readonly context: SecureContext
   readonly material: Pick<SecureContextOptions, 'key' | 'cert' | 'passphrase'>
@@ -58,8 +70,9 @@ const soonMs = 14 * 86_400_000
 export async function openCertificateStore(
   options: CertificateStoreOptions,
 ): Promise<CertificateStore> {
-  const { files, log } = options
-  let stamps = await stampsOf(pathsOf(files))
+  const { log } = options
+  const paths = [...pathsOf(options.files), ...options.settings.paths]
+  let stamps = await stampsOf(paths)
   let loaded = await loadAll(options)
   /** Why new files are not used, as it was said last. */
   let complaint = ''
@@ -68,17 +81,17 @@ export async function openCertificateStore(
 
   async function reload(): Promise<boolean> {
     try {
-      const stampsBefore = await stampsOf(pathsOf(files))
-      loaded = await loadAll(options, loaded)
+      const stampsBefore = await stampsOf(paths)
+      loaded = await loadAll(options, loaded.certificates)
       stamps = stampsBefore
       complaint = ''
       byName = new Map()
       for (const listener of listeners) listener()
-      log('info', `certificates read again: ${describe(loaded)}`)
+      log('info', `certificates read again: ${describe(loaded.certificates)}`)
       return true
     } catch (error) {
       const reason = messageOf(error)
-      if (reason !== complaint) log('error', `the new certificate is not used: ${reason}`)
+      if (reason !== complaint) log('error', `the new certificates are not used: ${reason}`)
       complaint = reason
       return false
     }
@@ -90,7 +103,7 @@ export async function openCertificateStore(
     isBusy = true
     void (async () => {
       // What was refused is tried again: it may not have been the files that were at fault.
-      if ((await stampsOf(pathsOf(files))) !== stamps) await reload()
+      if ((await stampsOf(paths)) !== stamps) await reload()
     })().finally(() => (isBusy = false))
   }, options.checkIntervalMs ?? defaultCheckIntervalMs)
   timer.unref()
@@ -100,34 +113,44 @@ export async function openCertificateStore(
       const name = servername.toLowerCase()
       const known = byName.get(name)
       if (known !== undefined) return known
-      const match = loaded.find(({ certificate }) => certificate.checkHost(name) !== undefined)
-      const context = (match ?? loaded[0])?.context
+      const context = findCertificate(loaded.certificates, name)?.context
       if (context === undefined) return undefined
       if (byName.size >= maxNames) byName.clear()
       byName.set(name, context)
       return context
     },
-    defaultMaterial: () => loaded[0]?.material ?? {},
+    defaults: () => ({ ...loaded.settings, ...loaded.certificates[0]?.material }),
     onChange: (listener) => void listeners.push(listener),
     reload,
     close: () => clearInterval(timer),
   }
 }
 
+/** The first that is for the name itself, then the first whose wildcard is, else the first of all. */
+function findCertificate(
+  certificates: readonly LoadedCertificate[],
+  name: string,
+): LoadedCertificate | undefined {
+  const isFor = (wildcards: boolean) => (one: LoadedCertificate) =>
+    one.certificate.checkHost(name, { wildcards }) !== undefined
+  return certificates.find(isFor(false)) ?? certificates.find(isFor(true)) ?? certificates[0]
+}
+
 /** @param before - what serves now: one that was awaited and came is not given up when its files are gone. */
 async function loadAll(
   options: CertificateStoreOptions,
-  before: readonly Loaded[] = [],
-): Promise<readonly Loaded[]> {
+  before: readonly LoadedCertificate[] = [],
+): Promise<Loaded> {
   const now = options.now?.() ?? new Date()
+  const settings = await options.settings.read()
   const loads = options.files.map(async (files) => {
     if (files.isAwaited === true && !(await isThere(files))) {
       return before.filter((one) => one.files === files)
     }
-    return [await load(files, options.settings)]
+    return [await load(files, settings)]
   })
-  const loaded = (await Promise.all(loads)).flat()
-  for (const { certificate } of loaded) {
+  const certificates = (await Promise.all(loads)).flat()
+  for (const { certificate } of certificates) {
     const leftMs = certificate.validToDate.getTime() - now.getTime()
     if (leftMs < soonMs) {
       const state = leftMs < 0 ? 'ended' : 'ends'
@@ -137,10 +160,13 @@ async function loadAll(
       )
     }
   }
-  return loaded
+  return { settings, certificates }
 }
 
-async function load(files: CertificateFiles, settings: SecureContextOptions): Promise<Loaded> {
+async function load(
+  files: CertificateFiles,
+  settings: SecureContextOptions,
+): Promise<LoadedCertificate> {
   const { keyPath, certPath, passphrase } = files
   const key = await readPem(keyPath)
   const cert = await readPem(certPath)
@@ -180,7 +206,7 @@ function pathsOf(files: readonly CertificateFiles[]): string[] {
   return files.flatMap(({ keyPath, certPath }) => [keyPath, certPath])
 }
 
-function describe(loaded: readonly Loaded[]): string {
+function describe(loaded: readonly LoadedCertificate[]): string {
   return loaded
     .map(({ certificate }) => `${nameOf(certificate)} until ${certificate.validTo}`)
     .join(', ')

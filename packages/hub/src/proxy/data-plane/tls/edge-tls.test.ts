@@ -6,6 +6,8 @@ import { createServer as createHttpsServer, request as httpsRequest } from 'node
 import type { RequestOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { connect as connectTls } from 'node:tls'
+import type { ConnectionOptions } from 'node:tls'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { addRoute, cleanups, edge, serve, startProcess, temporaryFolder } from '../edge-test-kit.ts'
 import type { CertificateFiles } from './certificate-store.ts'
@@ -70,6 +72,38 @@ test('a certificate that is renewed on disk serves the next connection', async (
     interval: 200,
   })
 }, 30_000)
+
+test('whose certificates clients may show is read again, and ends their sessions', async () => {
+  const [hub, first, second] = [loopback('hub'), loopback('first'), loopback('second')]
+  const caPath = join(folder, 'clients.crt')
+  copyFileSync(first.certPath, caPath)
+  const log = vi.fn()
+  const side = { caPath, requestCert: true, rejectUnauthorized: true }
+  const rest = { protocol: { settings: {} }, hasHttp2: false, hstsSeconds: 0 }
+  const e = await edge({ tls: { files: [hub], side, ...rest }, log })
+  let session: Buffer | undefined
+  const visit = async ({ keyPath, certPath }: CertificateFiles, more: ConnectionOptions = {}) => {
+    const own = { key: readFileSync(keyPath), cert: readFileSync(certPath) }
+    const options = { ...anyCertificate, ...own, maxVersion: 'TLSv1.2' as const, ...more }
+    const socket = connectTls({ port: e.port, host: '127.0.0.1', ...options })
+    socket.on('session', (given) => (session = given)).on('error', () => undefined)
+    socket.write('GET /_chp_healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+    let got = ''
+    socket.on('data', (chunk: Buffer) => (got += chunk.toString()))
+    await new Promise((resolve) => socket.once('close', resolve))
+    return got.slice(9, 12)
+  }
+  expect([await visit(second), await visit(first)]).toEqual(['', '200'])
+  const begun = session ?? Buffer.of()
+  writeFileSync(caPath, 'none')
+  const slowly = { timeout: 15_000, interval: 100 }
+  const isRefused = () => log.mock.calls.some(([, text]) => /holds no cert/.test(String(text)))
+  await vi.waitUntil(isRefused, slowly)
+  expect(await visit(first, { session: begun })).toBe('200')
+  copyFileSync(second.certPath, caPath)
+  await vi.waitUntil(async () => (await visit(second)) === '200', slowly)
+  expect([await visit(first), await visit(first, { session: begun })]).toEqual(['', ''])
+}, 40_000)
 
 test('the API asks the hub for its certificate, and for the token', async () => {
   const hub = loopback('hub-client')

@@ -1,4 +1,5 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, hkdfSync, randomBytes } from 'node:crypto'
+import type { SecureContextOptions } from 'node:tls'
 
 /** Name, cipher key and MAC key, as Node takes them. */
 const keyBytes = 48
@@ -40,8 +41,14 @@ export class SessionTickets {
     this.#keys = Buffer.from(keys)
   }
 
-  get keys(): Buffer {
-    return this.#keys
+  /**
+   * A session that goes on is not checked again: tickets are good only as long as clients are
+   * checked against the same authorities.
+   */
+  keysFor(authorities: SecureContextOptions['ca']): Buffer {
+    if (authorities === undefined) return this.#keys
+    const digest = createHash('sha256').update(String(authorities)).digest()
+    return Buffer.from(hkdfSync('sha256', this.#keys, '', digest, keyBytes))
   }
 
   use(keys: Uint8Array): void {

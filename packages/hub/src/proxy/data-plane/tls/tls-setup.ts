@@ -1,7 +1,9 @@
+import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { SecureContextOptions, TlsOptions } from 'node:tls'
+import { messageOf } from '../../../domain/errors.ts'
 import type { EdgeLog } from '../context.ts'
 import type { TlsFrontOptions } from '../front-door.ts'
 import { closeGently, type Listen, listen } from '../listen.ts'
@@ -115,11 +117,15 @@ export async function openTlsHelpers(
 
 /** Reads certificates. Rejects with an error for people when a file cannot be used. */
 export async function openFrontTls(flags: FrontTlsFlags, log: EdgeLog): Promise<FrontTls> {
-  const { files, hasHttp2, hstsSeconds } = flags
-  const settings = { ...(await readProtocol(flags.protocol)), ...(await readPeers(flags.side)) }
+  const { files, hasHttp2, hstsSeconds, side, protocol } = flags
+  const settings = {
+    read: async () => ({ ...(await readProtocol(protocol)), ...(await readPeers(side)) }),
+    paths: [side.caPath, protocol.dhparamPath].filter((path) => path !== undefined),
+  }
   const certificates = await openCertificateStore({ files, settings, log })
   const tickets = new SessionTickets(flags.ticketKeys)
-  const front = { certificates, tickets, settings, hasHttp2, hstsSeconds }
+  const { requestCert, rejectUnauthorized } = side
+  const front = { certificates, tickets, requestCert, rejectUnauthorized, hasHttp2, hstsSeconds }
   return { front, certificates, tickets }
 }
 
@@ -166,9 +172,20 @@ async function readPeers(
 ): Promise<Pick<TlsOptions, 'ca' | 'requestCert' | 'rejectUnauthorized'>> {
   const { caPath, requestCert, rejectUnauthorized } = flags
   return {
-    ...(caPath !== undefined && { ca: await readFile(caPath) }),
+    ...(caPath !== undefined && { ca: await readAuthorities(caPath) }),
     requestCert,
     rejectUnauthorized,
+  }
+}
+
+/** Node takes a file without a certificate, and then trusts nobody. */
+async function readAuthorities(path: string): Promise<Buffer> {
+  const pem = await readFile(path)
+  try {
+    void new X509Certificate(pem)
+    return pem
+  } catch (error) {
+    throw new Error(`${path} holds no certificate: ${messageOf(error)}`, { cause: error })
   }
 }
 
