@@ -44,7 +44,8 @@ function listen(told: Told) {
         res.end('hinted')
         break
       case '/trailers':
-        res.writeHead(200, { Trailer: 'X-Sum' }).write('body')
+        // Not announced: whoever sends trailers need not.
+        res.writeHead(200).write('body')
         res.addTrailers({ 'X-Sum': '7' })
         res.end()
         break
@@ -126,6 +127,11 @@ describe.each(fronts.flatMap((front) => targets.map((target) => [front, target] 
       const summed = ask('/trailers')
       expect(await answer(summed)).toMatchObject({ text: 'body' })
       await vi.waitUntil(() => summed.trailers()['x-sum'] === '7', patience)
+      const trailers = { 'x-end': 'a', 'x-forwarded-for': '6.6.6.6' }
+      const sent = ask('/echo', { method: 'POST', hasBody: true, trailers })
+      sent.body.end('hello')
+      expect(await answer(sent)).toMatchObject({ text: 'hello' })
+      expect(told.trailers).toEqual({ 'x-end': 'a' })
     })
 
     test('100 Continue', async () => {

@@ -9,6 +9,7 @@ import type { Opened } from './http1/front-services.ts'
 import { Exchange } from './http1/exchange.ts'
 import type { ExchangeHooks } from './http1/exchange.ts'
 import type { Fields } from './http1/fields.ts'
+import { refusalOf } from './http1/local-answer.ts'
 import type { RequestHead } from './http1/request-head.ts'
 import type { RequestLimits } from './limits/request-limits.ts'
 import type { EdgeCounts, TimedName } from './metrics/counts.ts'
@@ -87,7 +88,7 @@ const healthz: Opened = {
 }
 const badRequest: Opened = {
   kind: 'answer',
-  answer: { status: 400, headers: [], body: Buffer.alloc(0) },
+  answer: refusalOf(400),
 }
 const cut: Opened = { kind: 'cut' }
 const failures = {

@@ -133,7 +133,7 @@ test('an answer that began is never asked for twice', async () => {
 test('a head that is too large is 431, nonsense and a bad escape 400 and 500', async () => {
   const e = await edge()
   const large = `GET / HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(70_000)}\r\n\r\n`
-  expect(await raw(e.port, large)).toMatch(/^HTTP\/1.1 431/)
+  expect(await raw(e.port, large)).toMatch(/^HTTP\/1.1 431 [^]*cookies/)
   expect(await raw(e.port, 'nonsense\r\n\r\n')).toMatch(/^HTTP\/1.1 400/)
   const both =
     'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n'

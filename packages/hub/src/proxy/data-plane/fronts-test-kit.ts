@@ -32,6 +32,8 @@ export interface AskOptions {
   readonly method?: string
   readonly headers?: Record<string, string>
   readonly hasBody?: boolean
+  /** Behind the body. */
+  readonly trailers?: Record<string, string>
 }
 
 export type Ask = (path: string, options?: AskOptions) => Asked
@@ -93,8 +95,9 @@ export async function startFront(
 function askByHttp1(e: Edge): Ask {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   cleanups.push(() => agent.destroy())
-  return (path, { method = 'GET', headers = {}, hasBody = false } = {}) => {
+  return (path, { method = 'GET', headers = {}, hasBody = false, trailers } = {}) => {
     const request = requestHttp1({ host: '127.0.0.1', port: e.port, path, method, headers, agent })
+    if (trailers !== undefined) request.addTrailers(trailers)
     const interim: number[] = []
     let answer: IncomingMessage | undefined
     request.on('information', ({ statusCode }) => interim.push(statusCode))
@@ -115,12 +118,13 @@ function askByHttp2(e: Edge): Ask {
   const session = connect(`https://127.0.0.1:${e.port}`, { rejectUnauthorized: false })
   session.on('error', () => undefined)
   cleanups.push(() => session.destroy())
-  return (path, { method = 'GET', headers = {}, hasBody = false } = {}) => {
+  return (path, { method = 'GET', headers = {}, hasBody = false, trailers: sent } = {}) => {
     const pseudo = { ':path': path, ':method': method, ':authority': 'hub.test' }
     const stream: ClientHttp2Stream = session.request(
       { ...pseudo, ...headers },
-      { endStream: !hasBody },
+      { endStream: !hasBody, waitForTrailers: sent !== undefined },
     )
+    stream.on('wantTrailers', () => stream.sendTrailers(sent ?? {}))
     const interim: number[] = []
     let trailers: Record<string, unknown> = {}
     stream.on('headers', (some) => interim.push(Number(some[':status'])))

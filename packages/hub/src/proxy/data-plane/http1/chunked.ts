@@ -189,9 +189,14 @@ export class ChunkedBody {
 
 const trailerFields = new Fields()
 
-function allowedTrailers(text: string, end: number): string | undefined {
+/**
+ * The lines of trailers that may be passed on; `undefined` when they cannot be read, or are too many.
+ * @param end - index behind the empty line.
+ */
+export function allowedTrailers(text: string, end: number): string | undefined {
   if (end === 2) return ''
-  if (!trailerFields.load(text, end) || trailerFields.scan(0) !== 0) return undefined
+  if (end > maxTrailerBytes + 4 || !trailerFields.load(text, end)) return undefined
+  if (trailerFields.scan(0) !== 0) return undefined
   let kept = ''
   for (let i = 0; i < trailerFields.count; i += 1) {
     if (trailerFields.kind[i] !== fieldKind.other) continue

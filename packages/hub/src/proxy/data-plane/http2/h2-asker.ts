@@ -9,10 +9,13 @@ import type { Exchange } from '../http1/exchange.ts'
 import { nowMs } from '../http1/deadlines.ts'
 import type { Deadlines, Waiting } from '../http1/deadlines.ts'
 import { fieldKind, Fields } from '../http1/fields.ts'
+import { refusalOf } from '../http1/local-answer.ts'
 import type { LocalAnswer } from '../http1/local-answer.ts'
 import { BodyPace } from '../limits/body-pace.ts'
+import { allowedTrailers } from '../http1/chunked.ts'
 import { chunkedLength, parseRequestHead } from '../http1/request-head.ts'
 import type { RequestHead } from '../http1/request-head.ts'
+import { add, headerOf, linesOf, noHeaders, parseTrailers, toHttp1 } from './h2-heads.ts'
 
 export type StreamServices = Pick<
   FrontServices,
@@ -52,6 +55,7 @@ export class StreamAsker implements Asker {
   readonly #stream: ServerHttp2Stream
   readonly #services: StreamServices
   readonly #accept: string
+  readonly #isForHead: boolean
   #request: RequestHead | undefined
   #exchange: Exchange | undefined
   #rewrite: ((location: string, status: number) => string) | undefined
@@ -66,6 +70,7 @@ export class StreamAsker implements Asker {
     this.#stream = stream
     this.#services = services
     this.#accept = headerOf(rawHeaders, 'accept')
+    this.#isForHead = headerOf(rawHeaders, ':method') === 'HEAD'
   }
 
   /** Reads the request and sends it on its way. */
@@ -77,7 +82,7 @@ export class StreamAsker implements Asker {
     const text = toHttp1(rawHeaders, !stream.endAfterHeaders)
     const head = text === undefined ? 400 : parseRequestHead(text, text.length, fields)
     if (typeof head === 'number') {
-      this.#answerLocally({ status: head, headers: [], body: Buffer.alloc(0) })
+      this.#answerLocally(refusalOf(head))
       return
     }
     this.#request = head
@@ -132,6 +137,7 @@ export class StreamAsker implements Asker {
     }
     const isChunked = head.bodyLength === chunkedLength
     const { maxBodyBytes, pace } = this.#services
+    let trailers: string | undefined = ''
     if (pace.bytesPerSecond > 0) this.#pace = new BodyPace(pace, () => this.#cutBody(408))
     this.#stream
       .on('data', (chunk: Buffer) => {
@@ -140,9 +146,14 @@ export class StreamAsker implements Asker {
         if (maxBodyBytes > 0 && this.#bodyBytes > maxBodyBytes) this.#cutBody(413)
         else this.#sendBody(isChunked ? framed(chunk) : chunk)
       })
+      .on('trailers', (_named, _flags, rawTrailers: readonly string[]) => {
+        const text = linesOf(rawTrailers)
+        trailers = allowedTrailers(text, text.length)
+      })
       .on('end', () => {
         this.#endPace()
-        if (isChunked) this.#sendBody(lastChunk)
+        if (trailers === undefined) return this.#cutBody(400)
+        if (isChunked) this.#sendBody(Buffer.from(`0\r\n${trailers}\r\n`, 'latin1'))
         this.#exchange?.endBody()
       })
       .pause()
@@ -156,13 +167,13 @@ export class StreamAsker implements Asker {
   }
 
   /** Gives up a request whose body cannot be taken to its end. */
-  #cutBody(status: 408 | 413): void {
-    this.#services.onRefused(status === 408 ? 'body_rate' : 'body_size')
+  #cutBody(status: 400 | 408 | 413): void {
+    if (status !== 400) this.#services.onRefused(status === 408 ? 'body_rate' : 'body_size')
     const exchange = this.#exchange
     this.#exchange = undefined
     this.#endPace()
     exchange?.abort()
-    this.#answerLocally({ status, headers: [], body: Buffer.alloc(0) })
+    this.#answerLocally(refusalOf(status))
     this.#stream.close(constants.NGHTTP2_NO_ERROR)
   }
 
@@ -197,8 +208,9 @@ export class StreamAsker implements Asker {
     Object.assign(headers, this.#services.tlsAnswerFields)
     const endStream = head.framing === bodyFraming.none || head.status === 205
     this.#isBodiless = endStream
-    const hasTrailers = !endStream && answerFields.kind.includes(fieldKind.trailer)
-    this.#tell(() => stream.respond(headers, { endStream, waitForTrailers: hasTrailers }))
+    // Whoever sends trailers need not say so before.
+    const waitForTrailers = !endStream && head.framing === bodyFraming.chunked
+    this.#tell(() => stream.respond(headers, { endStream, waitForTrailers }))
   }
 
   bytes(chunk: Buffer, from: number, to: number): boolean {
@@ -272,7 +284,7 @@ export class StreamAsker implements Asker {
         ...this.#services.tlsAnswerFields,
         'content-length': body.length,
       })
-      stream.end(this.#request?.method === 'HEAD' ? undefined : body)
+      stream.end(this.#isForHead ? undefined : body)
       this.#linger()
     })
   }
@@ -334,8 +346,6 @@ function giveUpUntaken(stream: ServerHttp2Stream, deadlines: Deadlines, limitMs:
   stream.once('close', () => deadlines.delete(waiting))
 }
 
-const lastChunk = Buffer.from('0\r\n\r\n')
-
 function framed(chunk: Buffer): Buffer {
   if (chunk.length === 0) return chunk
   return Buffer.concat([
@@ -343,80 +353,4 @@ function framed(chunk: Buffer): Buffer {
     chunk,
     Buffer.from('\r\n'),
   ])
-}
-
-function headerOf(rawHeaders: readonly string[], wanted: string): string {
-  const at = rawHeaders.findIndex((text, index) => index % 2 === 0 && text === wanted)
-  return at === -1 ? '' : (rawHeaders[at + 1] ?? '')
-}
-
-/**
- * The head of the HTTP/1.1 request that says the same; `undefined` when there is none. Cookies may
- * come in pieces; fields of one connection have no place here. Source: RFC 9113 §8.2, §8.3.
- */
-function toHttp1(rawHeaders: readonly string[], hasBody: boolean): string | undefined {
-  let method = ''
-  let path = ''
-  let authority: string | undefined
-  let host: string | undefined
-  let lines = ''
-  let hasLength = false
-  const cookies: string[] = []
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i] ?? ''
-    const value = rawHeaders[i + 1] ?? ''
-    switch (name) {
-      case ':method':
-        method = value
-        break
-      case ':path':
-        path = value
-        break
-      case ':authority':
-        authority = value
-        break
-      case ':scheme':
-        break
-      case 'host':
-        host = value
-        break
-      case 'cookie':
-        cookies.push(value)
-        break
-      case 'connection':
-      case 'upgrade':
-      case 'transfer-encoding':
-        return undefined
-      default:
-        if (name.startsWith(':')) return undefined
-        hasLength ||= name === 'content-length'
-        lines += `${name}: ${value}\r\n`
-    }
-  }
-  if (authority !== undefined && host !== undefined && authority !== host) return undefined
-  if (cookies.length > 0) lines += `cookie: ${cookies.join('; ')}\r\n`
-  if (hasBody && !hasLength) lines += 'transfer-encoding: chunked\r\n'
-  return `${method} ${path} HTTP/1.1\r\nhost: ${authority ?? host ?? ''}\r\n${lines}\r\n`
-}
-
-function parseTrailers(lines: string): OutgoingHttpHeaders {
-  const trailers = noHeaders()
-  for (const line of lines.split('\r\n')) {
-    const colon = line.indexOf(':')
-    if (colon > 0) add(trailers, line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim())
-  }
-  return trailers
-}
-
-type Headers = Record<string, string | string[] | number>
-
-/** Names are the target's: none of them means anything to the object. */
-function noHeaders(): Headers {
-  return Object.create(null) as Headers // `create` is typed `any`
-}
-
-function add(headers: Headers, name: string, value: string): void {
-  const present = headers[name]
-  if (present === undefined) headers[name] = value
-  else headers[name] = Array.isArray(present) ? [...present, value] : [String(present), value]
 }

@@ -1,6 +1,7 @@
 import type { Route } from '../../route.ts'
 import type { Peer } from '../http1/asker.ts'
 import type { Fields } from '../http1/fields.ts'
+import { refusalOf } from '../http1/local-answer.ts'
 import type { LocalAnswer } from '../http1/local-answer.ts'
 import { chunkedLength } from '../http1/request-head.ts'
 import type { RequestHead } from '../http1/request-head.ts'
@@ -72,7 +73,9 @@ export class RequestLimits {
   ): Verdict {
     const { head, fields, peer } = request
     if (this.#maxBodyBytes > 0 && head.bodyLength !== chunkedLength) {
-      if (head.bodyLength > this.#maxBodyBytes) return refused('body_size', 413)
+      if (head.bodyLength > this.#maxBodyBytes) {
+        return { kind: 'refused', limit: 'body_size', answer: refusalOf(413) }
+      }
     }
     const address = clientAddress(peer, fields, this.#isTrustedPeer)
     const client = address === undefined ? undefined : addressKey(address)
@@ -122,14 +125,13 @@ function userOf({ entry, path }: Route): string {
 }
 
 const texts = {
-  413: 'The body of the request is too large.\n',
   429: 'Too many requests. Try again shortly.\n',
   503: 'Too many requests at a time. Try again shortly.\n',
 } as const
 
-function refused(limit: LimitName, status: 413 | 429 | 503, waitMs = 1000): Verdict {
+function refused(limit: LimitName, status: 429 | 503, waitMs = 1000): Verdict {
   const type = ['Content-Type', 'text/plain; charset=utf-8'] as const
   const retry = ['Retry-After', String(Math.ceil(waitMs / 1000))] as const
-  const headers = status === 413 ? [type] : [retry, type]
+  const headers = [retry, type]
   return { kind: 'refused', limit, answer: { status, headers, body: Buffer.from(texts[status]) } }
 }
