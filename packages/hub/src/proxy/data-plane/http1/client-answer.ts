@@ -5,7 +5,7 @@ import { writeAnswerHead } from './answer-writer.ts'
 import { writeAround } from './bytes.ts'
 import type { Fields } from './fields.ts'
 import type { FrontServices, Rewrite } from './front-services.ts'
-import { reasonOf } from './local-answer.ts'
+import { reasonOf, refusalOf } from './local-answer.ts'
 import type { LocalAnswer } from './local-answer.ts'
 import type { RequestHead } from './request-head.ts'
 
@@ -49,6 +49,13 @@ export class ClientAnswer {
 
   goOn(): void {
     this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1')
+  }
+
+  /** Says what means nothing, to find out whether the client is there. @returns false if it cannot */
+  probe(): boolean {
+    if (this.hasBegun || this.#isHttp10) return false
+    this.goOn()
+    return true
   }
 
   interim(head: AnswerHead, fields: Fields): void {
@@ -123,11 +130,12 @@ export class ClientAnswer {
   }
 
   /** What cannot be read as a request, or leads nowhere; the connection has to end with it. */
-  refuse(status: number): void {
-    this.#socket.write(
-      `HTTP/1.1 ${status} ${reasonOf(status)}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
-      'latin1',
-    )
+  refuse(status: number, isForHead: boolean): void {
+    const { headers, body } = refusalOf(status)
+    let head = `HTTP/1.1 ${status} ${reasonOf(status)}\r\nConnection: close\r\n`
+    for (const [name, value] of headers) head += `${name}: ${value}\r\n`
+    head += `Content-Length: ${body.length}\r\n\r\n`
+    this.#socket.write(isForHead ? head : head + body.toString('latin1'), 'latin1')
   }
 
   /** With the empty line. */

@@ -12,6 +12,7 @@ import { nowMs } from './deadlines.ts'
 import type { Exchange } from './exchange.ts'
 import { Fields } from './fields.ts'
 import type { FrontServices, Opened, Rewrite } from './front-services.ts'
+import { HalfClosed } from './half-closed.ts'
 import { HeadReader, needsMore, tooLarge } from './head-reader.ts'
 import type { LocalAnswer } from './local-answer.ts'
 import { chunkedLength, parseRequestHead } from './request-head.ts'
@@ -36,12 +37,6 @@ const maxStashBytes = 64 * 1024
 const lingerMs = 2000
 /** A client that takes nothing of its last answer for so long is given up. */
 const stallMs = 30_000
-/**
- * A client that ended its side may wait for its answer, or be gone: only a write would tell. So long
- * it is taken to wait, before and between bytes of the answer. nginx and Node give up at once.
- */
-const halfClosedMs = { beforeAnswer: 5000, duringAnswer: 2000 } as const
-
 const fields = new Fields()
 
 const owner = Symbol('owner')
@@ -66,7 +61,8 @@ export class ClientConnection implements Asker {
   #state: number = state.head
   #isPumping = false
   #hasAsked = false
-  #isHalfClosed = false
+  /** The client ended its side. */
+  #halfClosed: HalfClosed | undefined
   /** The client does not read its answers: no further request is taken until it does. */
   #isBlocked = false
   #stash: Buffer | undefined
@@ -291,10 +287,11 @@ export class ClientConnection implements Asker {
     // Whoever answers a body before its end may want to talk both ways, at any pace.
     this.#endPace()
     this.#answer.begin(head, answerFields, { rewrite: this.#rewrite, mayStay: this.#mayStay() })
+    this.#watchHalfClosed()
   }
 
   bytes(chunk: Buffer, from: number, to: number): boolean {
-    if (this.#isHalfClosed) this.deadlineMs = nowMs() + halfClosedMs.duringAnswer
+    this.#watchHalfClosed()
     return this.#answer.bytes(chunk, from, to)
   }
 
@@ -358,7 +355,7 @@ export class ClientConnection implements Asker {
 
   #mayStay(): boolean {
     // Bytes of a body that is not read to its end would be taken for a request.
-    const isAhead = this.#isHalfClosed && this.#stash === undefined
+    const isAhead = this.#halfClosed !== undefined && this.#stash === undefined
     return this.#state === state.answer && !isAhead && !this.#services.isDraining
   }
 
@@ -368,7 +365,7 @@ export class ClientConnection implements Asker {
   }
 
   #refuse(status: number): void {
-    this.#answer.refuse(status)
+    this.#answer.refuse(status, this.#request?.method === 'HEAD')
     this.#linger()
   }
 
@@ -397,10 +394,11 @@ export class ClientConnection implements Asker {
       this.#socket.resume()
       this.#pump(stash)
     }
-    if (!this.#isHalfClosed) return
+    if (this.#halfClosed === undefined) return
     if (this.#state === state.head) this.#linger()
     // What is left of its body will never come.
     else if (this.#state === state.body) this.#socket.destroy()
+    else if (this.#state === state.answer) this.#watchHalfClosed()
   }
 
   /** Ends our side and throws away what still comes, so that the last answer is not lost in a reset. */
@@ -409,12 +407,14 @@ export class ClientConnection implements Asker {
     this.#state = state.closing
     this.#stash = undefined
     this.deadlineMs = nowMs() + lingerMs
-    if (this.#isHalfClosed) this.#socket.end(() => this.#socket.destroy())
+    if (this.#halfClosed !== undefined) this.#socket.end(() => this.#socket.destroy())
     else this.#socket.end()
     this.#socket.resume()
   }
 
   onDeadline(): void {
+    if (this.#state === state.answer && this.#halfClosed?.goesOn === true)
+      return this.#watchHalfClosed()
     if (this.#state === state.head && this.#reader.isPartial) {
       this.#services.onRefused('head_time')
       this.#refuse(408)
@@ -436,13 +436,16 @@ export class ClientConnection implements Asker {
 
   /** The client ended its side. */
   halfClosed(): void {
-    this.#isHalfClosed = true
-    if (this.#state === state.answer) {
-      const { beforeAnswer, duringAnswer } = halfClosedMs
-      this.deadlineMs = nowMs() + (this.#answer.hasBegun ? duringAnswer : beforeAnswer)
-    } else if (this.#state !== state.head || this.#reader.isPartial) this.#socket.destroy()
+    this.#halfClosed = new HalfClosed(this.#socket, this.#answer)
+    if (this.#state === state.answer) this.#watchHalfClosed()
+    else if (this.#state !== state.head || this.#reader.isPartial) this.#socket.destroy()
     // Requests that wait until it reads its answers are still served.
     else if (!this.#isBlocked) this.#linger()
+  }
+
+  /** One that ended its side is there as far as it can be told. */
+  #watchHalfClosed(): void {
+    if (this.#halfClosed !== undefined) this.deadlineMs = deadlineIn(this.#halfClosed.look())
   }
 
   /** The socket is closed. */

@@ -189,6 +189,27 @@ describe('clients that leave', () => {
     expect(await client.ended()).toMatch(/hi[^]*2\r\nho\r\n0\r\n\r\n$/)
   })
 
+  test('one that ended its side may wait longer than one that left is served', async () => {
+    const target = await serveWire()
+    const e = await edgeTo(target.url)
+    const patient = wire(e.port).send(get('/1') + get('/2'))
+    patient.socket.end()
+    const far = await target.connection(0)
+    await far.until('/1')
+    // It is there, as far as two words to it can tell: time does not count any more.
+    await patient.until(/(?:HTTP\/1.1 100 Continue\r\n\r\n){2}/)
+    const gone = wire(e.port).send(get('/3'))
+    const other = await target.connection(1)
+    await other.until('/3')
+    gone.socket.on('end', () => undefined).end(() => gone.socket.destroy())
+    await other.ended()
+    far.send(hi)
+    await far.until('/2')
+    await patient.until(/hi(?:HTTP\/1.1 100 Continue\r\n\r\n)$/)
+    far.send(hi)
+    expect(await patient.ended()).toMatch(/hi[^]*Connection: close\r\n[^]*hi$/)
+  })
+
   test('one that ended its side inside a body that waited behind another request is let go', async () => {
     const target = await serveWire()
     const e = await edgeTo(target.url)
