@@ -194,8 +194,8 @@ export class Exchange {
   }
 
   onEnd(trailers: string): void {
-    // The connection may serve another by now, and may have been paused for this one.
-    this.#connection?.socket.resume()
+    // The connection may serve another by now.
+    if (this.#isAnswerPaused) this.#connection?.socket.resume()
     this.#end()
     const { route, isUpgrade } = this.request
     if (this.#status < 300 && !isUpgrade) this.#hooks.onActivity(route)
