@@ -17,7 +17,13 @@ export function deleteRoute(peer: ProxyPeer, path: string): Promise<void> {
 export function changeRoute(
   peer: Pick<ProxyPeer, 'name' | 'apiPort'>,
   path: string,
-  change: { readonly method: string; readonly body: string; readonly wanted: number },
+  change: {
+    readonly method: string
+    readonly body: string
+    readonly wanted: number
+    /** Over a connection of its own: one that is kept may be closed just when it is used again. */
+    readonly isAlone?: boolean
+  },
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const options = {
@@ -25,6 +31,7 @@ export function changeRoute(
       port: peer.apiPort,
       path: `/api/routes${path}`,
       method: change.method,
+      ...(change.isAlone === true && { agent: false }),
       headers: { Authorization: `token ${token}` },
     }
     const sent = request(options, (answer) => {

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readlinkSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { findProgram } from './processes.ts'
+import { ownFiles } from './soak/own-files.ts'
 import { type Act, type Outcome, acts, vanishClients } from './soak/acts.ts'
 import {
   type Target,
@@ -33,9 +33,9 @@ const samplesEveryMs = 60_000
 const warmUpMs = 180_000
 const restMs = 60_000
 const calmMs = 5000
-/** A disturbance is felt by what is asked for so long before and after it. */
 /** Where the process that holds WebSockets asks. */
 const holderPath = '/user/ada'
+/** A disturbance is felt by what is asked for so long before and after it. */
 const disturbedMs = 500
 
 /**
@@ -258,17 +258,6 @@ function failed(error: unknown): Outcome {
 async function changeRoutes(edge: WatchedEdge): Promise<void> {
   await edge.addRoute('/live/passing', 'http://127.0.0.1:9')
   await edge.deleteRoute('/live/passing')
-}
-
-/** What each open file of this process is: `socket`, `pipe`, a path. */
-function ownFiles(): readonly string[] {
-  return readdirSync('/proc/self/fd').flatMap((fd) => {
-    try {
-      return [readlinkSync(`/proc/self/fd/${fd}`).replace(/:\[\d+\]$/, '')]
-    } catch {
-      return [] // that of the folder itself
-    }
-  })
 }
 
 /** @returns flags of an edge, or `undefined` where none can be made */

@@ -9,6 +9,8 @@ const threads: Worker[] = []
 const sessionIds = new Map<number, string>()
 const answers = new Map<string, (result: { readonly usedSize?: number }) => void>()
 let lastId = 0
+/** Whoever asks for heaps after a kill wants to see its effect. */
+let killing: Promise<unknown> | undefined
 
 const session = new Session()
 session.connect()
@@ -33,13 +35,14 @@ process.on('worker', (thread) => {
 })
 
 process.on('message', (what: 'heap' | 'kill') => {
-  if (what === 'kill') void threads.at(-1)?.terminate()
+  if (what === 'kill') killing = threads.at(-1)?.terminate()
   else void reportHeap()
 })
 process.channel?.unref()
 
 async function reportHeap(): Promise<void> {
   await enabled
+  await killing
   await session.post('HeapProfiler.collectGarbage')
   const { used_heap_size: usedSize } = getHeapStatistics()
   const workerHeapBytes: number[] = []

@@ -1,10 +1,10 @@
+import type { OwnFile } from './own-files.ts'
 import { type EdgeState, mb } from './watched-edge.ts'
 
 /** All edges, and the process with their clients and servers, when nothing goes on. */
 export interface Rest {
   readonly edges: ReadonlyMap<string, EdgeState>
-  /** What each open file is. */
-  readonly ownFiles: readonly string[]
+  readonly ownFiles: readonly OwnFile[]
 }
 
 export interface Finding {
@@ -39,7 +39,9 @@ export function judge({
     {
       text:
         `open files of clients and servers: ${before.ownFiles.length}, then ${after.ownFiles.length}` +
-        listed(added(before.ownFiles, after.ownFiles)),
+        (after.ownFiles.length <= before.ownFiles.length
+          ? ''
+          : listed(added(before.ownFiles, after.ownFiles))),
       isGood: after.ownFiles.length <= before.ownFiles.length,
     },
     ...[...after.edges.keys()].flatMap((name) => judgeEdge(name, before, after)),
@@ -81,14 +83,10 @@ function judgeEdge(name: string, before: Rest, after: Rest): Finding[] {
   ]
 }
 
-/** What there is more of than there was, and how much more. */
-function added(before: readonly string[], after: readonly string[]): string[] {
-  const count = (all: readonly string[], kind: string): number =>
-    all.filter((one) => one === kind).length
-  return [...new Set(after)].flatMap((kind) => {
-    const more = count(after, kind) - count(before, kind)
-    return more > 0 ? [`${more} more of ${kind}`] : []
-  })
+/** What was not there before. */
+function added(before: readonly OwnFile[], after: readonly OwnFile[]): string[] {
+  const known = new Set(before.map(({ id }) => id))
+  return after.filter(({ id }) => !known.has(id)).map(({ what }) => what)
 }
 
 function listed(texts: readonly string[]): string {

@@ -71,17 +71,18 @@ export class WatchedEdge {
       method: 'POST',
       body: JSON.stringify({ target }),
       wanted: 201,
+      isAlone: true,
     })
   }
 
   deleteRoute(path: string): Promise<void> {
-    return changeRoute(this, path, { method: 'DELETE', body: '', wanted: 204 })
+    return changeRoute(this, path, { method: 'DELETE', body: '', wanted: 204, isAlone: true })
   }
 
   /** When each route was last used, in milliseconds. */
   async lastActivity(path: string): Promise<number> {
     const answer = await fetch(`http://127.0.0.1:${this.apiPort}/api/routes${path}`, {
-      headers: { Authorization: `token ${token}` },
+      headers: { Authorization: `token ${token}`, Connection: 'close' },
     })
     const { last_activity: at } = (await answer.json()) as { last_activity: string }
     return Date.parse(at)

@@ -22,7 +22,7 @@ afterEach(async () => {
 })
 
 export const deadTarget = 'http://127.0.0.1:9'
-export const patience = { timeout: 5000 }
+export const patience = { timeout: 15_000 }
 
 export const baseForward: EdgeOptions['forward'] = {
   hostRouting: false,

@@ -13,6 +13,7 @@ import {
   ask,
   cleanups,
   edge,
+  patience,
   raw,
   serve,
   temporaryFolder,
@@ -56,7 +57,7 @@ test('streams events as they come and aborts the target when the client leaves',
   expect(new TextDecoder().decode((await reader?.read())?.value as Uint8Array)).toBe('data: 1\n\n')
   expect(answer?.writableEnded).toBe(false)
   leave.abort()
-  await vi.waitUntil(() => answer?.closed, { timeout: 5000 })
+  await vi.waitUntil(() => answer?.closed, patience)
 })
 
 test('a large body passes unchanged while a reader that stops holds the target back', async () => {

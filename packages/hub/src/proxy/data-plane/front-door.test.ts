@@ -238,7 +238,7 @@ describe('HTTP/2', () => {
         last = sent
         return isStill
       },
-      { timeout: 5000, interval: 300 },
+      { ...patience, interval: 300 },
     )
     expect(sent).toBeLessThan(total)
     let size = 0

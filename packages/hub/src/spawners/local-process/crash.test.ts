@@ -47,7 +47,7 @@ it.each(points)('killed when %s: starting again leaves exactly one server', asyn
   const started = await spawner.start(request, state, never)
   expect(await spawner.poll(started.state, never)).toBeNull()
   // The slow wrapper of the killed hub has come and gone once only the server is left.
-  await expect.poll(alive, { timeout: 5_000 }).toHaveLength(1)
+  await expect.poll(alive).toHaveLength(1)
   expect((await alive())[0]?.pid).toBe(started.state.pid)
   await end()
 })

@@ -48,10 +48,10 @@ it('after a reboot the server is over, whatever has its pid', async () => {
 it('the exit status of a server is its own, a signal counts negative', async () => {
   const exit = await begin({ command: ['sh', '-c', 'sleep 0.6; exit 3'] })
   const { state } = await exit.start()
-  await expect.poll(() => exit.spawner.poll(state, never), { timeout: 5_000 }).toBe(3)
+  await expect.poll(() => exit.spawner.poll(state, never)).toBe(3)
   const killed = await begin({ command: ['sh', '-c', 'sleep 0.6; kill -9 $$'] })
   const second = await killed.start()
-  await expect.poll(() => killed.spawner.poll(second.state, never), { timeout: 5_000 }).toBe(-9)
+  await expect.poll(() => killed.spawner.poll(second.state, never)).toBe(-9)
 })
 
 it('an early exit fails the start with status and last lines', async () => {
@@ -85,7 +85,7 @@ it('stop ends what ignores signals, left the session, or cleared its environment
   const { state } = await start()
   const leader = { pid: state.pid ?? 0, startTicks: state.startTicks ?? '' }
   const everything = async () => await listRunProcesses({ ...state, leader, known: [] })
-  await expect.poll(everything, { timeout: 5_000 }).toHaveLength(4)
+  await expect.poll(everything).toHaveLength(4)
   const before = await everything()
   await spawner.stop(state, never)
   expect(await alive()).toEqual([])

@@ -52,7 +52,7 @@ test('an answer may come while the last of the body still waits for the target',
   const post = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody'
   far.write(post)
   for (let asked = 1; asked <= 3; asked += 1) {
-    await vi.waitUntil(() => askers.length === asked)
+    await vi.waitUntil(() => askers.length === asked, { timeout: 15_000 })
     askers[asked - 1]?.answer(noContent, new Fields())
     askers[asked - 1]?.end('')
     far.write(post)

@@ -82,12 +82,12 @@ test('activity that comes while it is told is told once more, and not more often
   const route = await store.match('/a')
   if (route === undefined) throw new Error('no route')
   for (let i = 0; i < 100; i += 1) store.touch(route)
-  await vi.waitUntil(() => tellings.length === 1)
+  await vi.waitUntil(() => tellings.length === 1, patience)
   tellings[0]?.()
-  await vi.waitUntil(() => tellings.length === 2)
+  await vi.waitUntil(() => tellings.length === 2, patience)
   tellings[1]?.()
   store.touch(route)
-  await vi.waitUntil(() => tellings.length === 3)
+  await vi.waitUntil(() => tellings.length === 3, patience)
 })
 
 async function pluginFile(code: string): Promise<string> {

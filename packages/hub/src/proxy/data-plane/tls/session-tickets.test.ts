@@ -1,6 +1,6 @@
 import { connect, type ConnectionOptions } from 'node:tls'
 import { beforeEach, expect, test, vi } from 'vitest'
-import { edge, temporaryFolder } from '../edge-test-kit.ts'
+import { edge, patience, temporaryFolder } from '../edge-test-kit.ts'
 import type { Edge } from '../edge.ts'
 import { hasOpenssl, makeCertificate } from './certificates-for-tests.ts'
 import type { CertificateFiles } from './certificate-store.ts'
@@ -86,7 +86,7 @@ test('keys are made anew, and listeners told of them', async () => {
   const tickets = new SessionTickets(first)
   let changes = 0
   tickets.onChange(() => (changes += 1))
-  await vi.waitUntil(() => told.length > 1)
+  await vi.waitUntil(() => told.length > 1, patience)
   keys.close()
   expect(first).toHaveLength(48)
   expect(new Set([first, ...told].map((key) => Buffer.from(key).toString('hex'))).size).toBe(

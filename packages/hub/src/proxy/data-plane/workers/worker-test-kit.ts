@@ -7,7 +7,7 @@ import { cleanups, edge, patience as basePatience } from '../edge-test-kit.ts'
 import type { Edge, EdgeOptions } from '../edge.ts'
 
 // Threads take a while to start on a busy machine.
-export const patience = { timeout: basePatience.timeout * 3 }
+export const patience = { timeout: basePatience.timeout * 2 }
 
 /** An edge with two workers, and its threads as Node announces them. */
 export async function edgeOfTwo(
