@@ -52,7 +52,7 @@ export async function soak({ seconds, print = () => undefined }: SoakOptions): P
     await run.load(firstMs)
     const before = await run.rest()
     await run.load(seconds * 1000 - firstMs)
-    const after = await run.rest()
+    const after = await run.rest(before)
     const findings = judge({ before, after, run })
     return { counts: run.counts, results: run.results, findings }
   } finally {
@@ -111,15 +111,18 @@ class Soak {
     await this.#checkActivity(beganAt, beganAt + ms)
   }
 
-  /** Waits until everything has been let go. */
-  async rest(): Promise<Rest> {
+  /** Waits until everything has been let go. @param earlier - rest, which this one is to equal */
+  async rest(earlier?: Rest): Promise<Rest> {
     this.#good?.stop()
     const giveUpAt = performance.now() + restMs
     let calmSince = performance.now()
-    let lowest = Number.POSITIVE_INFINITY
-    while (performance.now() < giveUpAt && performance.now() - calmSince < calmMs) {
+    let files = Number.POSITIVE_INFINITY
+    let lowest = files
+    const wanted = earlier === undefined ? files : countFiles(earlier)
+    const isAtRest = (): boolean => performance.now() - calmSince >= calmMs && files <= wanted
+    while (performance.now() < giveUpAt && !isAtRest()) {
       await delay(250)
-      const files = this.#edges.reduce((sum, edge) => sum + edge.openFiles(), ownFiles().length)
+      files = this.#edges.reduce((sum, edge) => sum + edge.openFiles(), ownFiles().length)
       if (files < lowest) calmSince = performance.now()
       lowest = Math.min(lowest, files)
     }
@@ -243,6 +246,9 @@ class Soak {
     }
   }
 }
+
+const countFiles = ({ edges, ownFiles: own }: Rest): number =>
+  [...edges.values()].reduce((sum, { openFiles }) => sum + openFiles, own.length)
 
 /** 503 by the edge, or the connection cut. */
 const isRefusal = ({ result }: Outcome): boolean =>

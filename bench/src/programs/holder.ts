@@ -10,7 +10,7 @@ function open(upgrade: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1')
     socket.once('error', reject)
-    socket.once('close', () => reject(new Error('an upgrade was not answered')))
+    socket.once('close', () => reject(new Error('an upgrade was cut')))
     socket.once('connect', () => socket.write(upgrade, 'latin1'))
     socket.once('data', (bytes) => {
       if (bytes.toString('latin1', 0, 13) !== 'HTTP/1.1 101 ') {

@@ -16,13 +16,15 @@ const tcpStates: Readonly<Record<string, string>> = {
   '0A': 'listening',
 }
 
+/** Without sockets that have no other end any more: those are nobody's but Node's to close. */
 export function ownFiles(): readonly OwnFile[] {
   const sockets = describeSockets()
   return readdirSync('/proc/self/fd').flatMap((fd) => {
     try {
       const id = readlinkSync(`/proc/self/fd/${fd}`)
       const inode = /^socket:\[(\d+)\]$/.exec(id)?.[1]
-      return [{ id, what: inode === undefined ? id : (sockets.get(inode) ?? 'unbound socket') }]
+      const what = inode === undefined ? id : sockets.get(inode)
+      return what === undefined ? [] : [{ id, what }]
     } catch {
       return [] // that of the folder itself
     }
