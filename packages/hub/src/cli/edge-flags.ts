@@ -106,6 +106,13 @@ const limitFlags = {
     help: "requests and WebSockets under way to one user's servers, 503 beyond",
   },
   'max-body-size': { ...none, value: 'BYTES', help: 'of a request, 413 beyond' },
+  'route-limits': {
+    type: 'string',
+    multiple: true,
+    default: [] as string[],
+    value: 'PATH:NAME=N,…',
+    help: 'max-body-size, max-requests-per-second, max-concurrent of routes from PATH on; repeatable',
+  },
   'min-body-rate': {
     type: 'string',
     default: '1',

@@ -23,6 +23,10 @@ const refused: readonly (readonly [flags: readonly string[], why: RegExp])[] = [
   [['--custom-header', 'Transfer-Encoding: chunked'], /the edge's own/],
   [['--api-ssl-key', '/nowhere/key'], /--api-ssl-cert come together/],
   [['--api-ssl-ca', '/nowhere/ca'], /needs --api-ssl-key/],
+  [['--route-limits', '/x'], /--route-limits is PATH:NAME=N/],
+  [['--route-limits', 'x:max-concurrent=1'], /--route-limits is PATH:NAME=N/],
+  [['--route-limits', '/x:max-concurrent=1,max=2'], /names of max-body-size, max-req/],
+  [['--route-limits', '/x:max-concurrent=many'], /--route-limits is PATH:NAME=N/],
   [['--client-ssl-cert', '/nowhere/cert'], /--client-ssl-cert come together/],
 ]
 
@@ -35,6 +39,18 @@ test('of custom headers with one name the last counts, whatever their case', () 
   expect(parseEdgeFlags(flags, {}).options.forward.customHeaders).toEqual([
     ['k1', 'v2'],
     ['K2', 'host:123'],
+  ])
+})
+
+test('limits of routes are read', () => {
+  const flags = ['/a:b/:max-body-size=5, max-concurrent=0', '/:max-requests-per-second=7']
+  const { limits } = parseEdgeFlags(
+    flags.flatMap((one) => ['--route-limits', one]),
+    {},
+  ).options
+  expect(limits?.ofRoutes).toEqual([
+    { path: '/a:b', maxBodyBytes: 5, maxConcurrent: 0 },
+    { path: '/', maxRequestsPerSecond: 7 },
   ])
 })
 

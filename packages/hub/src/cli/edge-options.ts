@@ -15,6 +15,7 @@ import {
   moduleFlag,
   optional,
   readToken,
+  routeLimits,
   targetFlag,
   urlFlag,
   wholeNumber,
@@ -164,6 +165,7 @@ function limitsOf(values: EdgeFlagValues): LimitOptions {
     maxConcurrentPerRoute: number('max-concurrent-per-route'),
     maxBodyBytes: wholeNumber('max-body-size', values['max-body-size'], Number.MAX_SAFE_INTEGER),
     minBodyRate: number('min-body-rate'),
+    ofRoutes: values['route-limits'].map(routeLimits),
   }
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { messageOf } from '../domain/errors.ts'
+import type { RouteLimits } from '../proxy/data-plane/limits/request-limits.ts'
 import { findTarget } from '../proxy/target.ts'
 import { UsageError } from './edge-flags.ts'
 
@@ -87,6 +88,30 @@ function parseHeader(text: string): readonly [string, string] {
   }
   if (!reservedHeaders.has(name.toLowerCase())) return [name, value]
   throw new UsageError(`--custom-header: ${name} is the edge's own`)
+}
+
+const limitNames = {
+  'max-body-size': 'maxBodyBytes',
+  'max-requests-per-second': 'maxRequestsPerSecond',
+  'max-concurrent': 'maxConcurrent',
+} as const
+
+/** `PATH:NAME=N,NAME=N`. */
+export function routeLimits(text: string): RouteLimits {
+  const [, path = '', list = ''] = /^(\/.*):([^:]+)$/.exec(text) ?? []
+  const limits: Partial<Record<(typeof limitNames)[keyof typeof limitNames], number>> = {}
+  for (const item of list.split(',')) {
+    const [name = '', value = ''] = item.trim().split('=')
+    const key = Object.entries(limitNames).find(([known]) => known === name)?.[1]
+    if (path === '' || key === undefined || !/^\d{1,15}$/.test(value)) {
+      const names = Object.keys(limitNames).join(', ')
+      throw new UsageError(
+        `--route-limits is PATH:NAME=N,… with names of ${names}, as /services/upload:max-body-size=0`,
+      )
+    }
+    limits[key] = Number(value)
+  }
+  return { path: path.replace(/(?<=.)\/+$/, ''), ...limits }
 }
 
 export function address(ip: string | undefined): string | undefined {

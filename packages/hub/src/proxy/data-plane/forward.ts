@@ -164,6 +164,7 @@ export function openExchange(
     kind: 'exchange',
     exchange,
     rewrite: isRewriting ? rewriter(found, head, options) : undefined,
+    maxBodyBytes: verdict?.maxBodyBytes ?? 0,
   }
 }
 

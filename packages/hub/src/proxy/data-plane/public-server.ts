@@ -226,7 +226,6 @@ export class PublicServer {
         .join(''),
       keepAliveTimeoutMs,
       headTimeoutMs,
-      maxBodyBytes: limits.maxBodyBytes,
       pace: {
         deadlines: this.#deadlines,
         bytesPerSecond: limits.minBodyRate,

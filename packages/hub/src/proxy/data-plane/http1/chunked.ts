@@ -25,8 +25,6 @@ export interface ChunkedOptions {
   /** Extensions are left out of answers and refused in requests. */
   readonly allowExtensions: boolean
   readonly sink: (bytes: Buffer, from: number, to: number) => void
-  /** Most bytes of data; any number unless given. */
-  readonly maxBytes?: number
 }
 
 /** What {@link ChunkedBody.push} returns for bodies that it does not take. */
@@ -55,6 +53,8 @@ const forbiddenTrailers = new Set([
 export class ChunkedBody {
   /** Trailer lines that may be passed on, each with its line end; empty before the end. */
   trailers = ''
+  /** Most bytes of data. */
+  maxBytes = Number.POSITIVE_INFINITY
   readonly #options: ChunkedOptions
   #state: number = state.size
   #digits = 0
@@ -77,7 +77,7 @@ export class ChunkedBody {
    * when a chunk begins that goes past the limit; nothing of that chunk comes out.
    */
   push(chunk: Buffer, from: number): number {
-    const { output, sink, maxBytes = Number.POSITIVE_INFINITY } = this.#options
+    const { output, sink } = this.#options
     const isWire = output === 'wire'
     let keep = from
     let i = from
@@ -115,7 +115,7 @@ export class ChunkedBody {
           if (chunk[i] !== 10) return -1
           i += 1
           this.#total += this.#size
-          if (this.#total > maxBytes) return tooMuchData
+          if (this.#total > this.maxBytes) return tooMuchData
           if (this.#size > 0) {
             this.#state = state.data
             if (!isWire) keep = i

@@ -1,6 +1,5 @@
 import { duplexPair } from 'node:stream'
 import { afterEach, expect, test, vi } from 'vitest'
-import { noLimits } from '../limits/request-limits.ts'
 import { bodyFraming } from './answer-head.ts'
 import type { Asker } from './asker.ts'
 import { ClientConnection } from './client-connection.ts'
@@ -29,7 +28,6 @@ test('an answer may come while the last of the body still waits for the target',
   const services: Partial<FrontServices> = {
     keepAliveTimeoutMs: 5000,
     headTimeoutMs: 5000,
-    maxBodyBytes: noLimits.maxBodyBytes,
     pace: { deadlines, bytesPerSecond: 0, windowMs: 1000 },
     isDraining: false,
     tlsAnswerLines: '',
@@ -44,7 +42,7 @@ test('an answer may come while the last of the body still waits for the target',
         flush: () => undefined,
         abort: () => undefined,
       }
-      return { kind: 'exchange', exchange: full as Exchange, rewrite: undefined }
+      return { kind: 'exchange', exchange: full as Exchange, rewrite: undefined, maxBodyBytes: 0 }
     },
   }
   const peer = { address: '127.0.0.1', isTrusted: true, isTls: false }

@@ -163,11 +163,9 @@ export class ClientConnection implements Asker {
     this.#isBodyPaused = false
     this.#state = head.bodyLength === 0 ? state.answer : state.body
     if (head.bodyLength === chunkedLength) {
-      const { maxBodyBytes } = this.#services
       this.#chunks = new ChunkedBody({
         output: 'wire',
         allowExtensions: false,
-        ...(maxBodyBytes > 0 && { maxBytes: maxBodyBytes }),
         sink: (bytes, from, to) => this.#sendBody(bytes, from, to),
       })
     }
@@ -208,6 +206,8 @@ export class ClientConnection implements Asker {
       case 'exchange':
         this.#exchange = opened.exchange
         this.#rewrite = opened.rewrite
+        if (this.#chunks !== undefined && opened.maxBodyBytes > 0)
+          this.#chunks.maxBytes = opened.maxBodyBytes
         if (this.#state === state.body && this.#services.pace.bytesPerSecond > 0) {
           this.#pace = new BodyPace(this.#services.pace, () => this.#cutBody(408))
         }

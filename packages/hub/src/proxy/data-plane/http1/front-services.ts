@@ -12,8 +12,6 @@ import type { RequestHead } from './request-head.ts'
 export interface FrontServices {
   readonly keepAliveTimeoutMs: number
   readonly headTimeoutMs: number
-  /** Most bytes of a request's body; 0 for any number. Those with a length are refused in `open`. */
-  readonly maxBodyBytes: number
   /** How fast bodies must come. */
   readonly pace: PaceRules
   /** Takes no more requests on connections that are open. */
@@ -53,6 +51,8 @@ export type Opened =
       readonly kind: 'exchange'
       readonly exchange: Exchange
       readonly rewrite: Rewrite | undefined
+      /** Of a body that does not say its length; 0 for any number. */
+      readonly maxBodyBytes: number
     }
   | { readonly kind: 'answer'; readonly answer: LocalAnswer }
   | { readonly kind: 'failure'; readonly failure: ProxyFailure }

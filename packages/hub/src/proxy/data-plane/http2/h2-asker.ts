@@ -19,14 +19,7 @@ import { add, headerOf, linesOf, noHeaders, parseTrailers, toHttp1 } from './h2-
 
 export type StreamServices = Pick<
   FrontServices,
-  | 'open'
-  | 'locate'
-  | 'failurePage'
-  | 'onRefused'
-  | 'onBug'
-  | 'tlsAnswerFields'
-  | 'maxBodyBytes'
-  | 'pace'
+  'open' | 'locate' | 'failurePage' | 'onRefused' | 'onBug' | 'tlsAnswerFields' | 'pace'
 > & {
   /** A client that takes nothing of the rest of its answer for so long is given up. */
   readonly untakenMs: number
@@ -115,7 +108,7 @@ export class StreamAsker implements Asker {
       case 'exchange':
         this.#exchange = opened.exchange
         this.#rewrite = opened.rewrite
-        this.#takeBody(request.head)
+        this.#takeBody(request.head, opened.maxBodyBytes)
         opened.exchange.start()
         break
       case 'answer':
@@ -130,13 +123,13 @@ export class StreamAsker implements Asker {
     }
   }
 
-  #takeBody(head: RequestHead): void {
+  #takeBody(head: RequestHead, maxBodyBytes: number): void {
     if (head.bodyLength === 0) {
       this.#stream.resume()
       return
     }
     const isChunked = head.bodyLength === chunkedLength
-    const { maxBodyBytes, pace } = this.#services
+    const { pace } = this.#services
     let trailers: string | undefined = ''
     if (pace.bytesPerSecond > 0) this.#pace = new BodyPace(pace, () => this.#cutBody(408))
     this.#stream

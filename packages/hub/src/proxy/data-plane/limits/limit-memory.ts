@@ -20,19 +20,26 @@ export interface LimitMemory {
 
 export function createLimitMemory(options: LimitOptions, workers: number): LimitMemory {
   const bytes = randomBytes(8)
-  const rate = (perSecond: number): RateMemory | undefined =>
-    perSecond > 0 ? createRateMemory() : undefined
-  const seats = (limit: number): SeatMemory | undefined =>
-    limit > 0 ? createSeatMemory(workers) : undefined
+  const rate = (...perSecond: number[]): RateMemory | undefined =>
+    perSecond.some((one) => one > 0) ? createRateMemory() : undefined
+  const seats = (...limits: number[]): SeatMemory | undefined =>
+    limits.some((one) => one > 0) ? createSeatMemory(workers) : undefined
+  const { ofRoutes } = options
   return {
     hashKey: [bytes.readInt32LE(0), bytes.readInt32LE(4)],
     workers,
     open: new SharedArrayBuffer(workers * Int32Array.BYTES_PER_ELEMENT),
     addressRate: rate(options.maxRequestsPerSecondPerAddress),
-    routeRate: rate(options.maxRequestsPerSecondPerRoute),
+    routeRate: rate(
+      options.maxRequestsPerSecondPerRoute,
+      ...ofRoutes.map((one) => one.maxRequestsPerSecond ?? 0),
+    ),
     gateSeats: seats(options.maxConnectionsPerAddress),
     addressSeats: seats(options.maxConnectionsPerAddress),
-    routeSeats: seats(options.maxConcurrentPerRoute),
+    routeSeats: seats(
+      options.maxConcurrentPerRoute,
+      ...ofRoutes.map((one) => one.maxConcurrent ?? 0),
+    ),
   }
 }
 

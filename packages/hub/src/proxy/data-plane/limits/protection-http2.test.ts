@@ -58,7 +58,7 @@ async function send(
 test('streams are requests: rate and size count for each', async () => {
   const { url } = await serve((req, res) => void req.resume().on('end', () => res.end('yes')))
   const rate = ['--max-requests-per-second-per-address', '1', '--request-burst', '6']
-  const session = await open(await start(url, [...rate, '--max-body-size', '10']))
+  const session = await open(await start(url, [...rate, '--route-limits', '/:max-body-size=10']))
   const post = { ':method': 'POST' }
   expect(await send(session, {})).toBe(200)
   expect(await send(session, { ...post, 'content-length': '11' }, ['01234567890'])).toBe(413)

@@ -157,6 +157,44 @@ describe('requests', () => {
   })
 })
 
+test('routes below a path have limits of their own, the longest path counts', async () => {
+  const target = await serveWaiting()
+  const { url } = await serve((req, res) => void req.resume().on('end', () => res.end('yes')))
+  const e = await limited({
+    maxBodyBytes: 10,
+    ofRoutes: [
+      { path: '/services', maxConcurrent: 1, maxBodyBytes: 20 },
+      { path: '/services/upload', maxBodyBytes: 0, maxRequestsPerSecond: 1 },
+    ],
+  })
+  await addRoute(e, '/services/slow', target.url)
+  for (const path of ['/services/upload', '/services', '/services2']) await addRoute(e, path, url)
+  const post = async (path: string, length: number): Promise<number> =>
+    (await ask(e, path, { method: 'POST', body: 'x'.repeat(length) })).status
+  const chunked = (path: string, length: number): Promise<string> =>
+    wire(e.port)
+      .send(
+        `POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n`,
+      )
+      .send(`\r\n${length.toString(16)}\r\n${'x'.repeat(length)}\r\n0\r\n\r\n`)
+      .ended()
+  expect([await post('/services2', 10), await post('/services2', 11)]).toEqual([200, 413])
+  expect([await post('/services', 20), await post('/services', 21)]).toEqual([200, 413])
+  expect(await chunked('/services/x', 20)).toMatch(/^HTTP\/1.1 200 /)
+  expect(await chunked('/services/x', 21)).toMatch(/^HTTP\/1.1 413 /)
+  // Five seconds' worth of one a second may come at once, and nowhere else is there a rate.
+  expect(await chunked('/services/upload', 3000)).toMatch(/^HTTP\/1.1 200 /)
+  const many = await Promise.all(Array.from({ length: 8 }, () => post('/services/upload', 1)))
+  expect(many.filter((status) => status === 200).length).toBeLessThan(7)
+  expect(many).toContain(429)
+  expect(await post('/services', 1)).toBe(200)
+  const pending = ask(e, '/services/slow')
+  await vi.waitUntil(() => target.asked() === 1, patience)
+  expect((await ask(e, '/services/slow')).status).toBe(503)
+  target.release()
+  expect((await pending).status).toBe(200)
+})
+
 describe('bodies', () => {
   test.each([
     ['with a length, before any of it', 'Content-Length: 11\r\n\r\n'],

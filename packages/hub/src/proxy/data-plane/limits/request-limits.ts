@@ -7,7 +7,18 @@ import { chunkedLength } from '../http1/request-head.ts'
 import type { RequestHead } from '../http1/request-head.ts'
 import type { LimitName } from '../metrics/counts.ts'
 import { addressKey, clientAddress } from './client-address.ts'
+import { bucketRule } from './token-buckets.ts'
+import type { BucketRule } from './token-buckets.ts'
 import { createLimitMemory, SharedLimits, sharedNowMs } from './limit-memory.ts'
+
+/** Limits of routes at and below a path, in place of those of all; 0 is none. */
+export interface RouteLimits {
+  /** Decoded, without a slash at the end; `/` for all. */
+  readonly path: string
+  readonly maxBodyBytes?: number
+  readonly maxRequestsPerSecond?: number
+  readonly maxConcurrent?: number
+}
 
 /** Limits of an edge; 0 is none. */
 export interface LimitOptions {
@@ -23,6 +34,8 @@ export interface LimitOptions {
   readonly maxBodyBytes: number
   /** Bytes a second of request bodies, averaged. */
   readonly minBodyRate: number
+  /** The longest path counts. */
+  readonly ofRoutes: readonly RouteLimits[]
 }
 
 export const noLimits: LimitOptions = {
@@ -34,20 +47,36 @@ export const noLimits: LimitOptions = {
   maxConcurrentPerRoute: 0,
   maxBodyBytes: 0,
   minBodyRate: 0,
+  ofRoutes: [],
 }
 
 export type Verdict =
   | { readonly kind: 'refused'; readonly limit: LimitName; readonly answer: LocalAnswer }
   /** To be called once, when the request or its tunnel has ended. */
-  | { readonly kind: 'passed'; readonly release: (() => void) | undefined }
+  | {
+      readonly kind: 'passed'
+      readonly release: (() => void) | undefined
+      readonly maxBodyBytes: number
+    }
 
-const passed: Verdict = { kind: 'passed', release: undefined }
+/** What holds for a route. */
+interface RouteRules {
+  /** Begins the keys that are counted with them, so that other rules count by themselves. */
+  readonly name: string
+  readonly maxBodyBytes: number
+  readonly rate: BucketRule | undefined
+  readonly maxConcurrent: number
+  /** Where nothing is counted. */
+  readonly passed: Verdict
+}
 
 /** What a request must pass before its target is asked. */
 export class RequestLimits {
   /** Nothing is limited. */
   readonly isOff: boolean
-  readonly #maxBodyBytes: number
+  readonly #rules: RouteRules
+  /** Longer paths come first. */
+  readonly #ofRoutes: readonly { readonly path: string; readonly rules: RouteRules }[]
   readonly #isTrustedPeer: (address: string) => boolean
   readonly #shared: SharedLimits
 
@@ -57,12 +86,17 @@ export class RequestLimits {
     isTrustedPeer: (address: string) => boolean,
     shared = new SharedLimits(options, createLimitMemory(options, 1), 0),
   ) {
-    this.#maxBodyBytes = options.maxBodyBytes
+    const { ofRoutes } = options
+    this.#rules = rulesOf(options, undefined)
+    this.#ofRoutes = ofRoutes
+      .toSorted((a, b) => b.path.length - a.path.length)
+      .map((one) => ({ path: one.path, rules: rulesOf(options, one) }))
     this.#isTrustedPeer = isTrustedPeer
     this.#shared = shared
     const { addressRate, routeRate, addressSeats, routeSeats } = shared
     const counted = [addressRate, routeRate, addressSeats, routeSeats]
-    this.isOff = options.maxBodyBytes === 0 && counted.every((one) => one === undefined)
+    const bodies = [options, ...ofRoutes].map(({ maxBodyBytes = 0 }) => maxBodyBytes)
+    this.isOff = bodies.every((one) => one === 0) && counted.every((one) => one === undefined)
   }
 
   /** @param isHub - the route leads to the hub, which everybody shares. */
@@ -72,37 +106,55 @@ export class RequestLimits {
     isHub: boolean,
   ): Verdict {
     const { head, fields, peer } = request
-    if (this.#maxBodyBytes > 0 && head.bodyLength !== chunkedLength) {
-      if (head.bodyLength > this.#maxBodyBytes) {
+    const rules = this.#rulesOf(route)
+    if (rules.maxBodyBytes > 0 && head.bodyLength !== chunkedLength) {
+      if (head.bodyLength > rules.maxBodyBytes) {
         return { kind: 'refused', limit: 'body_size', answer: refusalOf(413) }
       }
     }
     const address = clientAddress(peer, fields, this.#isTrustedPeer)
     const client = address === undefined ? undefined : addressKey(address)
-    const user = isHub ? undefined : userOf(route)
-    const refusal = this.#checkRates(client, user)
+    const user = isHub ? undefined : rules.name + userOf(route)
+    const refusal = this.#checkRates(client, user, rules)
     if (refusal !== undefined) return refusal
     // Connections of an address are counted where they come in, but for those of proxies.
-    return this.#takeSeats(peer.isTrusted ? client : undefined, user)
+    return this.#takeSeats(peer.isTrusted ? client : undefined, user, rules)
   }
 
-  #checkRates(client: string | undefined, user: string | undefined): Verdict | undefined {
+  #rulesOf({ path }: Route): RouteRules {
+    const own = this.#ofRoutes.find((one) => isBelow(path, one.path))
+    return own?.rules ?? this.#rules
+  }
+
+  #checkRates(
+    client: string | undefined,
+    user: string | undefined,
+    { rate }: RouteRules,
+  ): Verdict | undefined {
     const { addressRate, routeRate } = this.#shared
     if (addressRate === undefined && routeRate === undefined) return undefined
     const now = sharedNowMs()
     const ofClient = client === undefined ? 0 : (addressRate?.take(client, now) ?? 0)
     if (ofClient > 0) return refused('requests_per_address', 429, ofClient)
-    const ofUser = user === undefined ? 0 : (routeRate?.take(user, now) ?? 0)
+    if (user === undefined || rate === undefined) return undefined
+    const ofUser = routeRate?.take(user, now, rate) ?? 0
     return ofUser > 0 ? refused('requests_per_route', 429, ofUser) : undefined
   }
 
-  #takeSeats(client: string | undefined, user: string | undefined): Verdict {
+  #takeSeats(
+    client: string | undefined,
+    user: string | undefined,
+    { maxConcurrent, maxBodyBytes, passed }: RouteRules,
+  ): Verdict {
     const ofClient = client === undefined ? undefined : this.#shared.addressSeats
-    const ofUser = user === undefined ? undefined : this.#shared.routeSeats
-    if (ofClient === undefined && ofUser === undefined) return passed
+    const isLimited = user !== undefined && maxConcurrent > 0
+    const ofUser = isLimited ? this.#shared.routeSeats : undefined
+    if (ofClient === undefined && ofUser === undefined) {
+      return passed
+    }
     const clientSeat = ofClient?.take(client ?? '') ?? -1
     if (ofClient !== undefined && clientSeat === -1) return refused('connections_per_address', 429)
-    const userSeat = ofUser?.take(user ?? '') ?? -1
+    const userSeat = ofUser?.take(user ?? '', maxConcurrent) ?? -1
     if (ofUser !== undefined && userSeat === -1) {
       ofClient?.release(clientSeat)
       return refused('concurrent_per_route', 503)
@@ -114,8 +166,24 @@ export class RequestLimits {
       ofClient?.release(clientSeat)
       ofUser?.release(userSeat)
     }
-    return { kind: 'passed', release }
+    return { kind: 'passed', release, maxBodyBytes }
   }
+}
+
+function rulesOf(options: LimitOptions, own: RouteLimits | undefined): RouteRules {
+  const perSecond = own?.maxRequestsPerSecond ?? options.maxRequestsPerSecondPerRoute
+  const maxBodyBytes = own?.maxBodyBytes ?? options.maxBodyBytes
+  return {
+    name: own === undefined ? '' : `limits ${own.path} `,
+    maxBodyBytes,
+    passed: { kind: 'passed', release: undefined, maxBodyBytes },
+    rate: perSecond > 0 ? bucketRule(perSecond, options.burstSeconds) : undefined,
+    maxConcurrent: own?.maxConcurrent ?? options.maxConcurrentPerRoute,
+  }
+}
+
+function isBelow(path: string, parent: string): boolean {
+  return path === parent || path.startsWith(parent === '/' ? '/' : `${parent}/`)
 }
 
 /** A user's servers share their limits; names begin in a way that no path does. */

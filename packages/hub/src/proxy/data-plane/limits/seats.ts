@@ -40,11 +40,14 @@ export class Seats {
     this.#worker = worker
   }
 
-  /** @returns the seat; or -1 when the key has as many as it may, or cannot be counted */
-  take(key: string): number {
+  /**
+   * @param limit - of the key, if it has one of its own.
+   * @returns the seat; or -1 when the key has as many as it may, or cannot be counted
+   */
+  take(key: string, limit = this.#limit): number {
     const base = this.#table.enter(key)
     if (base === -1) return -1
-    const slot = this.#take(base)
+    const slot = this.#take(base, limit)
     this.#table.leave(base)
     return slot
   }
@@ -66,14 +69,14 @@ export class Seats {
     return this.#taken.reduce((sum, taken) => sum + taken, 0)
   }
 
-  #take(base: number): number {
+  #take(base: number, limit: number): number {
     let slot = this.#table.find(base)
     if (slot === -1) {
       slot = this.#findFree(base)
       if (slot === -1) return -1
       this.#table.assign(slot)
     }
-    if (this.#sum(slot) >= this.#limit) return -1
+    if (this.#sum(slot) >= limit) return -1
     Atomics.add(this.#taken, slot * this.#workers + this.#worker, 1)
     return slot
   }

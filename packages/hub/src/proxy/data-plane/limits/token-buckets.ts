@@ -19,6 +19,21 @@ export function createRateMemory(): RateMemory {
   }
 }
 
+/** A rate, and how much of it may be used at once. */
+export interface BucketRule {
+  readonly msPerToken: number
+  /** To fill all but one token of an empty bucket. */
+  readonly toleranceMs: number
+}
+
+/** @param burstSeconds - so much of the rate may be used at once, one token at the least. */
+export function bucketRule(perSecond: number, burstSeconds: number): BucketRule {
+  const capacity = Math.max(1, perSecond * burstSeconds)
+  const msPerToken = 1000 / perSecond
+  // What sums of fractions lose must not cost a token.
+  return { msPerToken, toleranceMs: (capacity - 1) * msPerToken + 1e-6 }
+}
+
 /**
  * A rate for each of many keys, in all workers together: a bucket of tokens that fills at the rate,
  * and from which each use takes one. What is kept is one number, the time at which it is full
@@ -26,35 +41,30 @@ export function createRateMemory(): RateMemory {
  * however many keys there are. Source: the generic cell rate algorithm, ITU-T I.371.
  */
 export class TokenBuckets {
-  readonly #msPerToken: number
-  /** To fill all but one token of an empty bucket. */
-  readonly #toleranceMs: number
+  readonly #rule: BucketRule
   readonly #table: KeyTable
   readonly #fullAt: Float64Array
 
-  /** @param burstSeconds - so much of the rate may be used at once, one token at the least. */
   constructor(
     rate: { readonly perSecond: number; readonly burstSeconds: number },
     memory: RateMemory,
     hashKey: HashKey,
     worker: number,
   ) {
-    const capacity = Math.max(1, rate.perSecond * rate.burstSeconds)
-    this.#msPerToken = 1000 / rate.perSecond
-    // What sums of fractions lose must not cost a token.
-    this.#toleranceMs = (capacity - 1) * this.#msPerToken + 1e-6
+    this.#rule = bucketRule(rate.perSecond, rate.burstSeconds)
     this.#table = new KeyTable(memory.keys, hashKey, worker)
     this.#fullAt = new Float64Array(memory.fullAt)
   }
 
   /**
    * @param now - by a clock that all workers share, in milliseconds.
+   * @param rule - of the key, if it has one of its own; the same at every call.
    * @returns 0 when there was a token, else the milliseconds until there is one
    */
-  take(key: string, now: number): number {
+  take(key: string, now: number, rule = this.#rule): number {
     const base = this.#table.enter(key)
-    if (base === -1) return Math.ceil(this.#msPerToken)
-    const wait = this.#take(base, now)
+    if (base === -1) return Math.ceil(rule.msPerToken)
+    const wait = this.#take(base, now, rule)
     this.#table.leave(base)
     return wait
   }
@@ -64,7 +74,7 @@ export class TokenBuckets {
     this.#table.unlock(worker)
   }
 
-  #take(base: number, now: number): number {
+  #take(base: number, now: number, { msPerToken, toleranceMs }: BucketRule): number {
     const fullAt = this.#fullAt
     let slot = this.#table.find(base)
     if (slot === -1) {
@@ -73,9 +83,9 @@ export class TokenBuckets {
       this.#table.assign(slot)
     }
     const from = Math.max(now, fullAt[slot] ?? 0)
-    const waitMs = from - now - this.#toleranceMs
+    const waitMs = from - now - toleranceMs
     if (waitMs > 0) return Math.ceil(waitMs)
-    fullAt[slot] = from + this.#msPerToken
+    fullAt[slot] = from + msPerToken
     return 0
   }
 
