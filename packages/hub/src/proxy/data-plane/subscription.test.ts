@@ -33,6 +33,24 @@ test('follows snapshot and changes, acknowledges, serves on without a hub and re
   expect(back.queries[0]?.toString()).toBe(`edge=${e.edgeId}&pieces=1&since=8&epoch=e`)
 })
 
+test('the log says why a hub is not followed, and when it is', async () => {
+  let status = 302
+  const strict = await serve((_req, res) => void res.writeHead(status).end())
+  const hub = await fakeHub(snapshotAt(1))
+  const lines: string[] = []
+  const log = (_level: string, message: string): void => void lines.push(message)
+  await edge({ hubUrls: [`${strict.url}/hub/`], log })
+  await vi.waitUntil(() => lines.some((line) => line.includes('302: --hub-url is')), patience)
+  status = 403 // another reason is told, the same is not told again
+  await vi.waitUntil(() => lines.some((line) => line.includes('403')), patience)
+  await edge({ hubUrls: [`${strict.url}/hub/`, hub.url], log })
+  await vi.waitUntil(
+    () => lines.some((line) => line.includes(`following the hub at ${hub.url}`)),
+    patience,
+  )
+  expect(lines.join('\n')).toMatch(/lost the hub at .*403: CONFIGPROXY_AUTH_TOKEN here is not/)
+})
+
 test('a table in pieces is in force and acknowledged once its last one is there', async () => {
   const target = await serve((_req, res) => void res.end('target'))
   const to = (...names: readonly string[]) =>

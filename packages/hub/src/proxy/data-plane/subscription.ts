@@ -100,14 +100,23 @@ export class HubSubscription {
     const { hubUrls, log } = this.#options
     const signal = this.#stop.signal
     let failures = 0
+    /** Why a hub was lost, told once until one is followed again. */
+    const said = new Map<string, string>()
     while (!signal.aborted) {
       const before = this.#position
       try {
-        await this.#readStream(() => (failures = 0))
+        await this.#readStream(() => {
+          if (failures > 0) log('info', `following the hub at ${this.#hubUrl}`)
+          failures = 0
+          said.clear()
+        })
       } catch (error) {
         if (signal.aborted) return
         if (error instanceof EdgeProtocolError) this.#position = undefined
-        if (failures === 0) log('warn', `lost the hub at ${this.#hubUrl}: ${String(error)}`)
+        const reason = String(error)
+        if (said.get(this.#hubUrl) !== reason)
+          log('warn', `lost the hub at ${this.#hubUrl}: ${reason}`)
+        said.set(this.#hubUrl, reason)
       }
       if (before === this.#position || failures > 0) failures += 1
       const index = hubUrls.indexOf(this.#hubUrl)
@@ -136,7 +145,7 @@ export class HubSubscription {
       })
       if (answer.statusCode !== 200) {
         await answer.body.dump()
-        throw new Error(`the hub answered ${answer.statusCode}`)
+        throw new Error(describeRefusal(answer.statusCode))
       }
       let isFirst = true
       for await (const line of readLines(answer.body)) {
@@ -312,4 +321,12 @@ async function* readLines(body: AsyncIterable<Buffer>): AsyncGenerator<string> {
     size += chunk.length - start
     if (size > maxLineBytes) throw new EdgeProtocolError('a line is too long')
   }
+}
+
+function describeRefusal(status: number): string {
+  const told = `the hub answered ${status}`
+  if (status === 403)
+    return `${told}: CONFIGPROXY_AUTH_TOKEN here is not its ConfigurableHTTPProxy.auth_token`
+  if (status >= 300 && status < 500) return `${told}: --hub-url is http://HOST:PORT/hub/`
+  return told
 }
