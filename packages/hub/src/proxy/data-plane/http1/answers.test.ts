@@ -282,6 +282,35 @@ describe('a connection that the target closed while it was idle', () => {
   )
 
   test.each([
+    ['a part of a head', 'HTTP/1.1 200 OK\r\nContent-', /HTTP\/1.1 503/],
+    [
+      'a head',
+      'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n',
+      /Content-Length: 9\r\n[^]*\r\n\r\n$/,
+    ],
+    ['a part of a body', 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf', /half$/],
+  ])('is not replaced once %s came', async (_what, part, got) => {
+    const target = await serveWire((one, index) => {
+      let requests = 0
+      one.socket.on('data', () => {
+        requests += 1
+        one.send(index === 0 && requests === 2 ? part : answer)
+      })
+    })
+    const client = wire((await edgeTo(target.url)).port)
+    await client.send(get('/')).until('hi')
+    client.send(get('/second'))
+    const first = await target.connection(0)
+    await first.until('/second')
+    // A head passes before anything of its body comes.
+    if (/\r\n\r\n/.test(part)) await client.until(got)
+    first.socket.end()
+    if (part.endsWith('-')) await client.until(got)
+    else expect(await client.ended()).toMatch(got)
+    expect(target.connections).toHaveLength(1)
+  })
+
+  test.each([
     ['POST', 'Content-Length: 0\r\n\r\n'],
     ['PATCH', '\r\n'],
     ['PUT', 'Content-Length: 1\r\n\r\na'],

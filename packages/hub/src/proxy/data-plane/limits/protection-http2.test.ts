@@ -2,9 +2,20 @@ import { once } from 'node:events'
 import { connect, constants } from 'node:http2'
 import type { ClientHttp2Session } from 'node:http2'
 import { beforeEach, expect, test, vi } from 'vitest'
-import { cleanups, patience, serve, startProcess, temporaryFolder } from '../edge-test-kit.ts'
+import {
+  addRoute,
+  cleanups,
+  edge,
+  patience,
+  serve,
+  startProcess,
+  temporaryFolder,
+} from '../edge-test-kit.ts'
 import type { EdgeProcess } from '../edge-test-kit.ts'
+import { serveWire } from '../http1/wire-test-kit.ts'
+import { http2Options, openSession } from '../http2/h2-test-kit.ts'
 import { hasOpenssl, makeCertificate } from '../tls/certificates-for-tests.ts'
+import { noLimits } from './request-limits.ts'
 
 const canMake = hasOpenssl()
 let folder: string
@@ -66,6 +77,19 @@ test('streams are requests: rate and size count for each', async () => {
   expect(await send(session, post, ['0123456789', 'x'])).toBe(413)
   const more = await Promise.all(Array.from({ length: 8 }, () => send(session, {})))
   expect(more).toContain(429)
+})
+
+test('a body that comes too slowly gets 408, and its target is left', async () => {
+  const target = await serveWire()
+  const limits = { ...noLimits, minBodyRate: 1000 }
+  const e = await edge({ ...(await http2Options()), limits, bodyWindowMs: 100 })
+  await addRoute(e, '/', target.url)
+  const session = openSession(e)
+  const stream = session.request({ ':method': 'POST', ':path': '/', ':authority': 'hub.test' })
+  stream.on('error', () => undefined).write('x')
+  const [answer] = (await once(stream.resume(), 'response')) as [Record<string, unknown>]
+  expect(answer[':status']).toBe(408)
+  await (await target.connection(0)).ended()
 })
 
 test('a client that keeps taking requests back is sent away; the target hears of few', async () => {
