@@ -6,6 +6,7 @@ import { LoadClient } from './load-client.ts'
 import { fileLimit, findProgram, pinProcesses, versionOf } from './processes.ts'
 import * as proxies from './proxies.ts'
 import { measureAbandoned } from './rows/abandoned-websockets.ts'
+import { measureCommitToRequest } from './rows/commit-to-request.ts'
 import { measureIdle } from './rows/idle-websockets.ts'
 import { measureBodies } from './rows/proxy-bodies.ts'
 import { measureRequests } from './rows/proxy-requests.ts'
@@ -20,7 +21,7 @@ const measures = {
   P10: [measureBodies],
   P11: [measureMessages],
   P12: [measureIdle, measureAbandoned],
-  P13: [measureRoutes, measureRouteChanges, measureRouteCrowds],
+  P13: [measureRoutes, measureRouteChanges, measureCommitToRequest, measureRouteCrowds],
 } satisfies Record<string, ((bench: Bench) => Promise<Table[]>)[]>
 
 /** The longest that a run may take, whatever the proxies do. */

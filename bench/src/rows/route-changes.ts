@@ -84,13 +84,13 @@ async function timeChanges(
   return { timesMs, late }
 }
 
-async function open(port: number): Promise<Socket> {
+export async function open(port: number): Promise<Socket> {
   const socket = connect(port, '127.0.0.1').setNoDelay(true).setEncoding('latin1')
   await once(socket, 'connect')
   return socket
 }
 
-async function answerOf(socket: Socket, path: string): Promise<string> {
+export async function answerOf(socket: Socket, path: string): Promise<string> {
   socket.write(`GET ${path} HTTP/1.1\r\nHost: hub.example.org\r\n\r\n`)
   const [text] = (await once(socket, 'data')) as [string]
   return text
@@ -110,7 +110,7 @@ export async function untilFound(port: number, path: string): Promise<void> {
   socket.destroy()
 }
 
-function percentiles(timesMs: readonly number[]): { p50Ms: number; p99Ms: number } {
+export function percentiles(timesMs: readonly number[]): { p50Ms: number; p99Ms: number } {
   const sorted = timesMs.toSorted((a, b) => a - b)
   const at = (share: number): number => sorted[Math.floor(sorted.length * share)] ?? Number.NaN
   return { p50Ms: at(0.5), p99Ms: at(0.99) }

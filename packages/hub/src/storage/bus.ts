@@ -1,7 +1,11 @@
+import type { StoredRoute } from '../domain/records.ts'
+
 /** What changed. `id` is the row's id, or a name where a row has none. */
 export interface Change {
   readonly topic: ChangeTopic
   readonly id: number | string
+  /** What a route has become. Of this hub's own changes only: it is not told to others. */
+  readonly route?: StoredRoute
 }
 
 export const changeTopics = [

@@ -50,7 +50,7 @@ async function writeRoute(
     .values({ routespec: route.routespec, ...values })
     .onConflict((conflict) => conflict.column('routespec').doUpdateSet(values))
     .execute()
-  transaction.changed('route', seq)
+  transaction.changed('route', seq, { ...route, seq })
   return seq
 }
 

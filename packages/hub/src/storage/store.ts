@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
+import type { StoredRoute } from '../domain/records.ts'
 import { Bus, type Change, formatChanges, parseChanges } from './bus.ts'
 import type { DatabaseDriver, DialectName, Executor } from './dialects/dialect.ts'
 
 /** A write in progress. */
 export interface WriteTransaction {
   readonly db: Executor
-  /** Tells everyone of a change once it is committed. */
-  changed(topic: Change['topic'], id: Change['id']): void
+  /** Tells everyone of a change once it is committed; of a route, this hub what it has become. */
+  changed(topic: Change['topic'], id: Change['id'], route?: StoredRoute): void
 }
 
 /** Changes announced in one message; above it, hubs are told to forget everything instead. */
@@ -55,7 +56,11 @@ export class Store {
     const value = await this.#driver.write(
       (db) => {
         changes = []
-        return work({ db, changed: (topic, id) => changes.push({ topic, id }) })
+        return work({
+          db,
+          changed: (topic, id, route) =>
+            changes.push({ topic, id, ...(route !== undefined && { route }) }),
+        })
       },
       () => this.#messages(changes),
     )

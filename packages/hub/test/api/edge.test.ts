@@ -68,6 +68,24 @@ describeStores('routing subscription', (open) => {
     expect(earlier.first).toEqual({ ...whole, epoch: expect.any(String) as string })
   })
 
+  it('tells changes of two hubs in the order of their commits, none twice and none left out', async () => {
+    const store = await open()
+    const other = await open({ sameAs: store.url ?? '' })
+    hub = await ApiHub.start(store)
+    const { next } = await subscribe()
+    // More at once than a hub remembers, in turns and side by side.
+    const stores = Array.from({ length: 300 }, (_, i) => (i % 7 < 4 ? store : other))
+    const written = Promise.all(stores.map((one, i) => put(one, `u${i}`)))
+    const told = []
+    while (told.length < stores.length) {
+      const message = await next()
+      if (message.type === 'set') told.push(message)
+    }
+    expect(told.map(({ seq }) => seq)).toEqual(stores.map((_, i) => i + 1))
+    const seqs = await written
+    for (const { seq, routespec } of told) expect(routespec).toBe(`/user/u${seqs.indexOf(seq)}/`)
+  })
+
   it('goes on where an edge was', async () => {
     const store = await open()
     hub = await ApiHub.start(store)

@@ -9,6 +9,7 @@ import {
 import { listRouteChanges, listRoutesAfter, loadRouteSeq } from '../../storage/routes.ts'
 import type { StoredRoute } from '../../domain/records.ts'
 import type { Store } from '../../storage/store.ts'
+import { RecentRoutes } from './recent-routes.ts'
 import { Slices } from '../../util/slices.ts'
 
 /** A bus message may be lost: the table is looked at this often in any case. */
@@ -68,10 +69,12 @@ class StoreEdgeHub implements EdgeHub {
   readonly #waiters = new Set<() => void>()
   readonly #closing = new AbortController()
   readonly #expectsEdge: boolean
+  readonly #recent: RecentRoutes
   #epoch: string | undefined
 
   constructor(options: EdgeHubOptions) {
     this.#store = options.store
+    this.#recent = new RecentRoutes(options.store.bus)
     this.#logger = options.logger
     this.#expectsEdge = options.expectsEdge === true
   }
@@ -124,6 +127,7 @@ class StoreEdgeHub implements EdgeHub {
 
   async close(): Promise<void> {
     this.#closing.abort()
+    this.#recent.close()
     this.#wake()
   }
 
@@ -144,7 +148,9 @@ class StoreEdgeHub implements EdgeHub {
     while (!signal.aborted) {
       const change = this.#nextChange(signal)
       try {
-        const rows = await listRouteChanges(this.#store.db, seq, changesPerRead)
+        const own = this.#recent.after(seq)
+        const rows =
+          own.length > 0 ? own : await listRouteChanges(this.#store.db, seq, changesPerRead)
         for (const row of rows) {
           yield toMessage(row)
           seq = row.seq
