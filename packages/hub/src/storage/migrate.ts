@@ -63,6 +63,8 @@ export async function checkSchema(options: MigrateOptions): Promise<SchemaStatus
         'Run that version, or restore the copy made before the upgrade.',
     )
   }
+  // Another hub has just begun: its tables are there once all of them are.
+  if (rows.length === 0) return 'empty'
   return rows.length === known.length ? 'current' : 'behind'
 }
 
