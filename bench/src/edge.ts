@@ -25,7 +25,7 @@ const measures = {
 } satisfies Record<string, ((bench: Bench) => Promise<Table[]>)[]>
 
 /** The longest that a run may take, whatever the proxies do. */
-const limitMinutes = 25
+const limitMinutes = 30
 
 export const usage = `Usage: npm run bench -- edge [ROW ...] [--rounds N] [--seconds S] [--pin] [--json FILE]
 
