@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -65,4 +65,10 @@ test.skipIf(!hasProc)('of two successors the later one sees the earlier one', as
   writeFileSync(path, String(earlier))
   leavePidFile(path)
   expect(readFileSync(path, 'utf8')).toBe(String(earlier))
+})
+
+test('the file is written also where no lock can be made beside it', async () => {
+  mkdirSync(`${path}.lock`) // as in a folder of somebody else's
+  await takePidFile(path, log)
+  expect(readFileSync(path, 'utf8')).toBe(String(process.pid))
 })

@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../domain/errors.ts'
 import type { EdgeLog } from '../proxy/data-plane/context.ts'
 import { findProcess, type ProcessIdentity } from '../util/process-identity.ts'
+import { hasErrno } from '../util/errno.ts'
 import { UsageError } from './edge-flags.ts'
 
 /** Nobody holds the lock for longer than it takes to read and write a small file. */
@@ -52,8 +53,9 @@ export async function takePidFile(
   log: EdgeLog,
 ): Promise<ProcessIdentity | undefined> {
   const lock = `${path}.lock`
+  let isLocked = false
   try {
-    await takeLock(lock)
+    isLocked = await takeLock(lock)
     const before = findEdgeOf(path)
     writeFileSync(path, String(process.pid), { mode: 0o600 })
     return before
@@ -61,7 +63,7 @@ export async function takePidFile(
     log('error', `the process id cannot be written, serving without: ${messageOf(error)}`)
     return undefined
   } finally {
-    rmSync(lock, { force: true })
+    if (isLocked) rmSync(lock, { force: true })
   }
 }
 
@@ -70,18 +72,29 @@ export function leavePidFile(path: string): void {
   if (readOr('', path) === String(process.pid)) rmSync(path, { force: true })
 }
 
-async function takeLock(lock: string): Promise<void> {
-  for (;;) {
-    try {
-      writeFileSync(lock, '', { flag: 'wx', mode: 0o600 })
-      return
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+/** @returns false where none can be made: the folder may be another's, and the file is what counts. */
+async function takeLock(lock: string): Promise<boolean> {
+  try {
+    while (!makeLock(lock)) {
+      const since = statSync(lock, { throwIfNoEntry: false })?.ctimeMs ?? Date.now()
+      // Its owner was killed; a clock that was set back must not make it last.
+      if (Math.abs(Date.now() - since) > staleLockMs) rmSync(lock, { force: true })
+      else await sleep(lockPauseMs)
     }
-    const since = statSync(lock, { throwIfNoEntry: false })?.ctimeMs ?? Date.now()
-    // Its owner was killed; a clock that was set back must not make it last.
-    if (Math.abs(Date.now() - since) > staleLockMs) rmSync(lock, { force: true })
-    else await sleep(lockPauseMs)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** @returns false when there is one */
+function makeLock(lock: string): boolean {
+  try {
+    writeFileSync(lock, '', { flag: 'wx', mode: 0o600 })
+    return true
+  } catch (error) {
+    if (hasErrno(error, 'EEXIST')) return false
+    throw error
   }
 }
 

@@ -18,6 +18,8 @@ const answerFraming = { none: 0, raw: 1, chunk: 2 } as const
 export class ClientAnswer {
   /** The final answer has begun. */
   hasBegun = false
+  /** The client knows no interim answers. */
+  isHttp10 = false
   /** The client may ask again on this connection. */
   keepAlive = false
   readonly #socket: Duplex
@@ -25,7 +27,6 @@ export class ClientAnswer {
   readonly #tlsLines: string
   /** The last lines of an answer on a connection that stays. */
   readonly #stayLines: string
-  #isHttp10 = false
   #isForHead = false
   #framing: number = answerFraming.none
   /** Text that waits to share a write with what follows. */
@@ -43,7 +44,7 @@ export class ClientAnswer {
   prepare(request: RequestHead): void {
     this.hasBegun = false
     this.keepAlive = request.keepAlive && request.upgrade === ''
-    this.#isHttp10 = request.isHttp10
+    this.isHttp10 = request.isHttp10
     this.#isForHead = request.method === 'HEAD'
   }
 
@@ -51,15 +52,8 @@ export class ClientAnswer {
     this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1')
   }
 
-  /** Says what means nothing, to find out whether the client is there. @returns false if it cannot */
-  probe(): boolean {
-    if (this.hasBegun || this.#isHttp10) return false
-    this.goOn()
-    return true
-  }
-
   interim(head: AnswerHead, fields: Fields): void {
-    if (this.#isHttp10) return
+    if (this.isHttp10) return
     this.#socket.write(`${writeAnswerHead(head, fields, undefined)}\r\n`, 'latin1')
   }
 
@@ -74,7 +68,7 @@ export class ClientAnswer {
     let framingLine = ''
     if (head.framing === bodyFraming.length) this.#framing = answerFraming.raw
     else if (head.framing !== bodyFraming.none) {
-      if (this.#isHttp10) {
+      if (this.isHttp10) {
         this.#framing = answerFraming.raw
         this.keepAlive = false
       } else {

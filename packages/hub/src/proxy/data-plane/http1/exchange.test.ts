@@ -189,6 +189,17 @@ describe('clients that leave', () => {
     expect(await client.ended()).toMatch(/hi[^]*2\r\nho\r\n0\r\n\r\n$/)
   })
 
+  test('one that ended its side and is answered at once hears nothing else', async () => {
+    const target = await serveWire()
+    const e = await edgeTo(target.url)
+    const client = wire(e.port).send(get('/1'))
+    client.socket.end()
+    const far = await target.connection(0)
+    await far.until('/1')
+    far.send(hi)
+    expect(await client.ended()).toMatch(/^HTTP\/1.1 200/)
+  })
+
   test('one that ended its side may wait longer than one that left is served', async () => {
     const target = await serveWire()
     const e = await edgeTo(target.url)
