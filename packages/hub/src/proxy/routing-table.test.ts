@@ -259,6 +259,29 @@ test('activity is reported once, and not of a route that was merely published', 
   expect([...table.listUnreported()].flat()).toEqual([])
 })
 
+test('a clock that ran ahead and was set back does not hide what is used from then on', () => {
+  const table = new RoutingTable()
+  table.set({ path: '/a', owner: 'hub', targetUrl: 'http://h:1', data: {}, lastActivityMs: 1 })
+  const route = table.match('/a')
+  if (route === undefined) throw new Error('no match')
+  const due = (): number[] => [...table.listUnreported()].flat().map(({ atMs }) => atMs)
+  const dayMs = 86_400_000
+  // The clocks of threads differ by less than what they are read apart.
+  for (const [atMs, seenMs] of [
+    [dayMs, dayMs],
+    [dayMs - 5, dayMs],
+    [1000, 1000],
+    [2000, 2000],
+  ] as const) {
+    table.touch(route, atMs)
+    expect(table.find('/a')?.lastActivityMs).toBe(seenMs)
+    const isNew = atMs === seenMs
+    expect(due()).toEqual(isNew ? [seenMs] : [])
+    if (isNew) table.markReported({ path: '/a', routespec: '/a/', atMs })
+    expect(due()).toEqual([])
+  }
+})
+
 test('replacing the routes of the hub leaves those made through the REST API', () => {
   const table = tableOf(['/api-made', '/both'])
   for (const path of ['/both', '/old']) {

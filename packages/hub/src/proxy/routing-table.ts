@@ -1,7 +1,7 @@
 import { BlockAllocator } from './route-memory/block-allocator.ts'
 import { hashOf, keyOf, RouteIndexWriter } from './route-memory/route-index.ts'
 import { partCount, RouteMemory, unitBytes } from './route-memory/route-memory.ts'
-import { RouteReader } from './route-memory/route-reader.ts'
+import { clockSlackMs, RouteReader } from './route-memory/route-reader.ts'
 import {
   effectiveEntry,
   type EntryText,
@@ -251,7 +251,10 @@ export class RoutingTable extends RouteReader {
   #unreported(ref: number): UnreportedActivity | undefined {
     const atMs = this.#activityOf(ref)
     const entry = this.#entryOf(ref, 'hub')
-    if (entry === 0 || (this.memory.doubles[ref + row.reported] ?? 0) >= atMs) return undefined
+    if (entry === 0) return undefined
+    const reportedMs = this.memory.doubles[ref + row.reported] ?? 0
+    const isClockBack = reportedMs > atMs + clockSlackMs
+    if (reportedMs >= atMs && !isClockBack) return undefined
     const path = readPath(this.memory, ref)
     const { routespec } = readEntry(this.memory, entry)
     return { path, atMs, routespec: routespec === '' ? routespecOf(path) : routespec }

@@ -55,6 +55,9 @@ class KnownRoute implements Route {
   }
 }
 
+/** All threads have one clock: an instant so far ahead is of a time when it was wrong. */
+export const clockSlackMs = 60_000
+
 /**
  * Finds routes of requests and notes their activity, in any thread. Matching takes the longest
  * chain of segments that has a route, else the root. Source: contract proxy §3.
@@ -86,13 +89,14 @@ export class RouteReader {
     return this.#longest(key, 0, key.length)
   }
 
-  /** Notes activity on a route; instants never move backwards. */
+  /** Notes activity on a route. Its instant moves backwards only when the clock was set back. */
   touch(route: Route, nowMs: number): void {
     const ref = this.#rowOf(route)
     if (ref === 0) return
     const { doubles } = this.memory
     const at = ref + row.activity
-    if ((doubles[at] ?? 0) < nowMs) doubles[at] = nowMs
+    const known = doubles[at] ?? 0
+    if (known < nowMs || known > nowMs + clockSlackMs) doubles[at] = nowMs
   }
 
   /** Row of a path; 0 when there is none. */
