@@ -288,6 +288,8 @@ export function startTunnel(tunnels: Tunnels, options: TunnelOptions): void {
     farSide.received(options.far.early)
   }
   if (options.near.early !== undefined) nearSide.received(options.near.early)
+  // It was told before there was a tunnel.
+  for (const socket of [near, far]) if (socket.readableEnded) onEnd.call(socket)
   near.resume()
   far.resume()
 }
