@@ -118,6 +118,7 @@ export class PublicServer {
     this.#services = this.#createServices()
     this.#sessions = new Http2Sessions(this.#services, {
       idleMs: options.http2IdleMs ?? defaultHttp2IdleMs,
+      stallMs: options.stallMs ?? defaultStallMs,
       hasRoom: () => this.#gate.isFull() === 0,
       onRefused: () => context.counts.refused('connections'),
     })

@@ -34,6 +34,6 @@ test.each(['near', 'far'] as const)(
     })
     await isEnded
     await vi.waitUntil(() => released > 0)
-  expect([got, tunnels.size, released]).toEqual(['early', 0, 1])
+    expect([got, tunnels.size, released]).toEqual(['early', 0, 1])
   },
 )

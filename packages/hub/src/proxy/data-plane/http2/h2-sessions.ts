@@ -11,6 +11,8 @@ import { StreamAsker, type StreamServices } from './h2-asker.ts'
 export interface SessionOptions {
   /** A connection without a request for so long is closed, as is a stream whose answer is not taken. */
   readonly idleMs: number
+  /** One that is used and on which nothing moves for so long is closed. */
+  readonly stallMs: number
   /** For a further request of a connection that has one under way. */
   readonly hasRoom: () => boolean
   readonly onRefused: () => void
@@ -70,7 +72,10 @@ export class Http2Sessions {
     session.setLocalWindowSize(sessionWindowBytes)
     this.#sessions.add(session)
     session.on('close', () => this.#sessions.delete(session)).on('error', () => session.destroy())
-    const idle = new IdleWatch(session, this.#services.pace.deadlines, this.#options.idleMs)
+    const idle = new IdleWatch(session, socket, {
+      ...this.#options,
+      deadlines: this.#services.pace.deadlines,
+    })
     // Who cannot widen the window any more has left; Node would wait for ever to send the rest.
     socket.once('end', () => {
       session.destroy()
@@ -120,17 +125,29 @@ export class Http2Sessions {
 
 /**
  * Ends a connection that is not used for requests, whatever else comes on it: pings, or the head of a
- * request byte by byte.
+ * request byte by byte. One that is used is asked whether it is there, and given up when nothing moves:
+ * while a session does not read, nobody would tell that its client has left.
  */
 class IdleWatch implements Waiting {
   deadlineMs: number
   readonly #session: ServerHttp2Session
+  readonly #socket: TLSSocket
   readonly #idleMs: number
+  readonly #stallMs: number
   #open = 0
+  /** Bytes both ways, when it was looked last. */
+  #moved = 0
+  #stillMs = 0
 
-  constructor(session: ServerHttp2Session, deadlines: Deadlines, idleMs: number) {
+  constructor(
+    session: ServerHttp2Session,
+    socket: TLSSocket,
+    { deadlines, idleMs, stallMs }: SessionOptions & { readonly deadlines: Deadlines },
+  ) {
     this.#session = session
+    this.#socket = socket
     this.#idleMs = idleMs
+    this.#stallMs = stallMs
     this.deadlineMs = nowMs() + idleMs
     deadlines.add(this)
     session.once('close', () => deadlines.delete(this))
@@ -143,7 +160,6 @@ class IdleWatch implements Waiting {
 
   watch(stream: ServerHttp2Stream): void {
     this.#open += 1
-    this.deadlineMs = 0
     stream.once('close', () => {
       this.#open -= 1
       if (this.#open === 0) this.deadlineMs = nowMs() + this.#idleMs
@@ -151,9 +167,24 @@ class IdleWatch implements Waiting {
   }
 
   onDeadline(): void {
-    if (this.#session.closed) this.#session.destroy()
-    else this.#session.close()
+    const session = this.#session
+    if (this.isBusy) {
+      if (this.#isStill()) session.destroy()
+      else if (!session.destroyed) session.ping(() => undefined)
+      this.deadlineMs = nowMs() + this.#idleMs
+      return
+    }
+    if (session.closed) session.destroy()
+    else session.close()
     this.deadlineMs = nowMs() + lastWordsMs
+  }
+
+  /** Nothing came, not even the answer to a ping, and nothing was taken, for too long. */
+  #isStill(): boolean {
+    const moved = this.#socket.bytesRead + this.#socket.bytesWritten
+    this.#stillMs = moved === this.#moved ? this.#stillMs + this.#idleMs : 0
+    this.#moved = moved
+    return this.#stillMs >= this.#stallMs
   }
 }
 

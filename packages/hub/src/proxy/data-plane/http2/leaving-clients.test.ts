@@ -4,7 +4,7 @@ import { expect, test, vi } from 'vitest'
 import { addRoute, edge, patience, serve } from '../edge-test-kit.ts'
 import { serveWire } from '../http1/wire-test-kit.ts'
 import { hasOpenssl } from '../tls/certificates-for-tests.ts'
-import { http2Options, openSession } from './h2-test-kit.ts'
+import { askStream, http2Options, openSession } from './h2-test-kit.ts'
 
 /** More than fits into the window of a stream and the buffers below it. */
 const largeBytes = 64 * 2 ** 20
@@ -57,4 +57,23 @@ test('a client that takes nothing of its answers is given up, one that takes lit
   }
   for (const { session } of [idle, refused]) await vi.waitUntil(() => session.closed, patience)
   expect([idle.text, refused.text, slow.text.length]).toEqual(['', '', 40])
+})
+
+test('a client that waits long for an answer is asked whether it is there, and kept', async ({
+  skip,
+}) => {
+  if (!hasOpenssl()) return skip('no openssl on this machine')
+  const target = await serveWire()
+  const e = await edge({ http2IdleMs: 50, stallMs: 200, ...(await http2Options()) })
+  await addRoute(e, '/', target.url)
+  const session = openSession(e)
+  let pings = 0
+  session.on('ping', () => (pings += 1))
+  const answered = askStream(session, {})
+  const far = await target.connection(0)
+  await far.until('\r\n\r\n')
+  // More of them than there would be before nothing moved for too long.
+  await vi.waitUntil(() => pings > 8 || session.closed, patience)
+  far.send('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
+  expect((await answered).status).toBe(200)
 })
