@@ -79,7 +79,11 @@ export function parseEdgeFlags(argv: readonly string[], env: NodeJS.ProcessEnv):
         : wholeNumber('workers', values.workers, maxWorkers),
     isSuccessor: values.successor || isReplacing,
     publicListen: listenAt(values.socket, { ip: address(values.ip), port }),
-    apiListen: listenAt(values['api-socket'], { ip: address(values['api-ip']), port: apiPort }),
+    apiListen: listenAt(values['api-socket'], {
+      ip: address(values['api-ip']),
+      port: apiPort,
+      socketMode: 0o600,
+    }),
     ...metricsListen(values),
     ...storageOf(values, env),
     isProxied: values['proxy-protocol'],

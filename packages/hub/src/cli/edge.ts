@@ -90,7 +90,7 @@ function explain(error: unknown): string {
     address?: string
   }
   if (code === 'EADDRINUSE')
-    return port === undefined
+    return port === undefined || port < 0 // of a Unix socket
       ? `${address} is taken by another program; choose another --socket or --api-socket`
       : `port ${port} is taken by another program; choose another --port, --api-port or --metrics-port`
   if (code === 'EACCES')

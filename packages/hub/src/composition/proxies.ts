@@ -13,6 +13,7 @@ import { type ProxyProcess, startProxyProcess } from '../proxy/adapters/proxy-pr
 import { type RouteDriver, startRouteDriver } from '../proxy/adapters/route-driver.ts'
 import type { DataFolder } from '../startup/data-folder.ts'
 import type { Store } from '../storage/store.ts'
+import { isUnixSocketUrl, parseUnixSocketUrl } from '../util/unix-socket-url.ts'
 import { hubRoutespec, isHubCatchAll } from './public-address.ts'
 import { type PublicCertificate, publicScheme } from './public-tls.ts'
 import { bracketed, hubConnectUrl, hubPrefixOf, reachable } from './settings.ts'
@@ -68,6 +69,7 @@ function startProcess(
 ): Promise<ProxyProcess> {
   const { config, name, command, args } = input
   const { ip, port } = config.JupyterHub
+  const socketPath = publicSocketPath(config)
   const { checkRunningIntervalMs, pidFile } = config.ConfigurableHTTPProxy
   return startProxyProcess({
     name,
@@ -79,7 +81,13 @@ function startProcess(
     ],
     authToken: input.proxyAuthToken,
     healthUrl: new URL(
-      `${publicScheme(config)}://${bracketed(reachable(ip))}:${port}/_chp_healthz`,
+      socketPath === undefined
+        ? `${publicScheme(config)}://${bracketed(reachable(ip))}:${port}/_chp_healthz`
+        : `${publicScheme(config)}://localhost/_chp_healthz`,
+    ),
+    ...(socketPath !== undefined && { healthSocketPath: socketPath }),
+    socketPaths: [socketPath, parseUnixSocketUrl(proxyApiUrl(config))?.socketPath].filter(
+      (path) => path !== undefined,
     ),
     dataDir: dataFolder.path,
     checkIntervalMs: checkRunningIntervalMs,
@@ -91,14 +99,10 @@ function startProcess(
 
 /** Source: contract proxy §9.2. */
 function proxyFlags({ config, certificate, tls }: StartedProxyInput): Record<string, string> {
-  const { ip, port } = config.JupyterHub
   const { logLevel } = config.ConfigurableHTTPProxy
-  const api = new URL(proxyApiUrl(config))
   return {
-    ...(ip !== '' && { ip }),
-    port: String(port),
-    'api-ip': api.hostname.replace(/^\[|\]$/g, ''),
-    'api-port': api.port || (api.protocol === 'https:' ? '443' : '80'),
+    ...publicListenFlags(config),
+    ...apiListenFlags(config),
     'error-target': `${hubConnectUrl(config)}error`,
     'log-level': logLevel,
     ...(certificate !== undefined && {
@@ -110,6 +114,28 @@ function proxyFlags({ config, certificate, tls }: StartedProxyInput): Record<str
       ...sideFlags('client-ssl', tls.certificates.filesOf('proxy-client')),
     }),
   }
+}
+
+function publicListenFlags(config: Config): Record<string, string> {
+  const { ip, port } = config.JupyterHub
+  const socket = publicSocketPath(config)
+  if (socket !== undefined) return { socket }
+  return { ...(ip !== '' && { ip }), port: String(port) }
+}
+
+function apiListenFlags(config: Config): Record<string, string> {
+  const socket = parseUnixSocketUrl(proxyApiUrl(config))
+  if (socket !== undefined) return { 'api-socket': socket.socketPath }
+  const api = new URL(proxyApiUrl(config))
+  return {
+    'api-ip': api.hostname.replace(/^\[|\]$/g, ''),
+    'api-port': api.port || (api.protocol === 'https:' ? '443' : '80'),
+  }
+}
+
+/** The Unix socket that the public side listens on, in place of address and port. */
+export function publicSocketPath(config: Config): string | undefined {
+  return parseUnixSocketUrl(config.JupyterHub.bindUrl)?.socketPath
 }
 
 function edgeFlags(input: StartedProxyInput, dataFolder: DataFolder): Record<string, string> {
@@ -139,9 +165,18 @@ function sideSwitches(tls: InternalTls | undefined): string[] {
   return sides.flatMap((side) => [`--${side}-request-cert`, `--${side}-reject-unauthorized`])
 }
 
-/** Where the proxy's API is: by HTTPS with internal TLS, whatever scheme is configured. */
+/**
+ * Where the proxy's API is: by HTTPS with internal TLS, whatever scheme is configured.
+ * @throws ConfigError for a Unix socket with internal TLS, which has no name to certify
+ */
 export function proxyApiUrl(config: Config): string {
   const { apiUrl } = config.ConfigurableHTTPProxy
+  if (config.JupyterHub.internalSsl && isUnixSocketUrl(apiUrl)) {
+    throw new ConfigError(
+      'ConfigurableHTTPProxy.api_url is a Unix socket, where internal_ssl has no host name to ' +
+        'certify: give an address and a port, or leave internal_ssl.',
+    )
+  }
   return config.JupyterHub.internalSsl ? apiUrl.replace(/^http:/, 'https:') : apiUrl
 }
 

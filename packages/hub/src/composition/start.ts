@@ -14,7 +14,8 @@ import { orreryVersion } from '../util/version.ts'
 import { requireUsableKeys } from './auth-states.ts'
 import { type Hub, startHub, writePidFile } from './hub.ts'
 import { openConfiguredTls } from './internal-tls.ts'
-import { driveProxy, drivesProxy, startProxy } from './proxies.ts'
+import { toUnixSocketUrl } from '../util/unix-socket-url.ts'
+import { driveProxy, drivesProxy, publicSocketPath, startProxy } from './proxies.ts'
 import { publicUrlOf } from './public-address.ts'
 import {
   type PublicCertificate,
@@ -135,9 +136,13 @@ async function startIn(
 
 function announce(config: Config, input: { logger: Logger; setupPath: string | undefined }): void {
   const { ip, port, baseUrl } = config.JupyterHub
+  const socket = publicSocketPath(config)
   const host = ip === '' || ip === '0.0.0.0' || ip === '::' ? '127.0.0.1' : ip
   const origin =
-    publicUrlOf(config)?.origin ?? `${publicScheme(config)}://${bracketed(host)}:${port}`
+    publicUrlOf(config)?.origin ??
+    (socket === undefined
+      ? `${publicScheme(config)}://${bracketed(host)}:${port}`
+      : toUnixSocketUrl(socket))
   input.logger.info({}, `Orrery is now running at ${origin}${baseUrl}`)
   if (input.setupPath === undefined) return
   // For the person at the terminal, and not for the log: the link is a secret until it is used.

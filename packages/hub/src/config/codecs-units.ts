@@ -1,6 +1,7 @@
-import { type Codec, lastText, mismatch, ValueMismatch } from './codec.ts'
+import { type Codec, type DecodeContext, lastText, mismatch, ValueMismatch } from './codec.ts'
 import { float, integer } from './codecs.ts'
 import { parseLiteral } from './literal.ts'
+import { isUnixSocketUrl, parseUnixSocketUrl, toUnixSocketUrl } from '../util/unix-socket-url.ts'
 
 const byteFactors: Readonly<Record<string, number>> = {
   '': 1,
@@ -98,10 +99,53 @@ export const httpUrl: Codec<string> = {
   describe: 'URL (http:// or https://)',
   decode(value) {
     if (typeof value !== 'string') return mismatch('a URL', value)
+    if (isUnixSocketUrl(value)) {
+      throw new ValueMismatch(
+        'the hub itself listens on an address and a port; bind_url and ConfigurableHTTPProxy.api_url ' +
+          'can be Unix sockets.',
+      )
+    }
     if (value !== '') parseBindUrl(value)
     return value
   },
   fromTexts: lastText,
+}
+
+/** As `httpUrl`, or a Unix socket. Source: JupyterHub 6.1 app.py, `bind_url`. */
+export const bindUrl: Codec<string> = {
+  describe: 'URL (http://, https:// or http+unix://)',
+  decode: (value, context) =>
+    typeof value === 'string' && isUnixSocketUrl(value)
+      ? unixSocketUrl(value, context)
+      : httpUrl.decode(value, context),
+  fromTexts: lastText,
+}
+
+/** As `publicUrl`, or a Unix socket. Source: JupyterHub 6.1 proxy.py, `api_url`. */
+export const proxyApiUrl: Codec<string> = {
+  describe: 'URL (http://, https:// or http+unix://)',
+  decode(value, context) {
+    if (typeof value !== 'string' || !isUnixSocketUrl(value)) {
+      return publicUrl.decode(value, context)
+    }
+    const url = unixSocketUrl(value, context)
+    if (/[^:/]\/./.test(url)) throw new ValueMismatch(`'${value}' has a path behind the socket.`)
+    return url.replace(/\/$/, '')
+  },
+  fromTexts: lastText,
+}
+
+/** In one spelling: equal sockets are equal arguments of the proxy. */
+function unixSocketUrl(value: string, context: DecodeContext): string {
+  const url = parseUnixSocketUrl(value)
+  if (url === undefined) {
+    throw new ValueMismatch(
+      `'${value}' is no Unix socket: write http+unix:// and an absolute path of at most 99 bytes ` +
+        'with %2F for each slash, as in http+unix://%2Frun%2Forrery%2Fpublic.sock.',
+    )
+  }
+  if (/^unix\+http:/i.test(value)) context.warn('unix+http:// is the old spelling of http+unix://.')
+  return `${toUnixSocketUrl(url.socketPath)}${url.path}`
 }
 
 /** An absolute URL as others see it: TLS may end in front of Orrery. `''` for none. */
@@ -141,16 +185,17 @@ export interface BindUrlParts {
   readonly ip: string
   readonly port: number | undefined
   readonly path: string
+  /** In place of address and port. */
+  readonly socketPath?: string
 }
 
 /**
  * Takes `http://:8000/base` apart, where the host may be empty or `*`.
- * @throws ValueMismatch for Unix sockets and anything else
+ * @throws ValueMismatch for anything else
  */
 export function parseBindUrl(url: string): BindUrlParts {
-  if (url.startsWith('http+unix:')) {
-    throw new ValueMismatch('Unix sockets are not supported yet: give an address and a port.')
-  }
+  const socket = parseUnixSocketUrl(url)
+  if (socket !== undefined) return { scheme: 'http', ip: '', port: undefined, ...socket }
   const parts = /^(https?):\/\/(\[[^\]]*\]|[^/:?#@]*)(?::(\d{1,5}))?(\/[^?#]*)?$/i.exec(url)
   const portNumber = parts?.[3] === undefined ? undefined : Number(parts[3])
   if (parts === null || (portNumber ?? 0) > 65_535) {

@@ -19,6 +19,8 @@ export interface HubProcessOptions {
   readonly homes?: boolean
   /** The public side speaks HTTPS. */
   readonly https?: boolean
+  /** Public side and API of the proxy are Unix sockets in the folder. */
+  readonly sockets?: boolean
 }
 
 /** A whole Orrery in a folder of its own: hub and edge as real processes, on ports of their own. */
@@ -33,7 +35,7 @@ export class TestInstallation {
   output = ''
   #hub: ChildProcess | undefined
   /** The tests' certificates are for no name that anybody asks. */
-  readonly #agent = new Agent({ connect: { rejectUnauthorized: false } })
+  readonly #agent: Agent
 
   private constructor(
     folder: string,
@@ -43,6 +45,16 @@ export class TestInstallation {
     this.folder = folder
     ;[this.port, this.hubPort, this.edgeApiPort] = ports
     this.#options = options
+    this.#agent = new Agent({
+      connect: {
+        rejectUnauthorized: false,
+        ...(options.sockets === true && { socketPath: this.socketPath('public') }),
+      },
+    })
+  }
+
+  socketPath(side: 'public' | 'api'): string {
+    return join(this.folder, `${side}.sock`)
   }
 
   static async create(options: HubProcessOptions): Promise<TestInstallation> {
@@ -185,7 +197,7 @@ export class TestInstallation {
   #isOurs(pid: number): boolean {
     const command = readProc(pid, 'cmdline')
     const isProxy = command.includes(`--api-port\0${this.edgeApiPort}\0`)
-    return this.#isServer(pid) || isProxy || command.includes(this.dataDir)
+    return this.#isServer(pid) || isProxy || command.includes(this.folder)
   }
 
   async #answers(): Promise<boolean> {
@@ -210,14 +222,18 @@ export class TestInstallation {
       }),
       ...config,
       JupyterHub: {
-        ip: '127.0.0.1',
-        port: this.port,
+        ...(this.#options.sockets === true
+          ? { bind_url: `http+unix://${encodeURIComponent(this.socketPath('public'))}` }
+          : { ip: '127.0.0.1', port: this.port }),
         hub_port: this.hubPort,
         ...(dbUrl !== undefined && { db_url: dbUrl }),
         ...config['JupyterHub'],
       },
       ConfigurableHTTPProxy: {
-        api_url: `http://127.0.0.1:${this.edgeApiPort}`,
+        api_url:
+          this.#options.sockets === true
+            ? `unix+http://${encodeURIComponent(this.socketPath('api'))}`
+            : `http://127.0.0.1:${this.edgeApiPort}`,
         ...config['ConfigurableHTTPProxy'],
       },
     }

@@ -9,6 +9,7 @@ const url = new URL(JUPYTERHUB_SERVICE_URL)
 /** @type {import('node:http').RequestListener} */
 const listener = (request, answer) => {
   answer.setHeader('X-JupyterHub-Version', '6.0.0')
+  if (request.url.endsWith('/headers')) return void answer.end(JSON.stringify(request.headers))
   answer.end(JSON.stringify({ path: request.url, pid: process.pid }))
 }
 const server =

@@ -11,6 +11,7 @@ import { envelopeSchema, pageQueryFields, readPage, toEnvelope } from '../pagina
 import { emptyAnswer, errors } from '../shared-schemas.ts'
 import { toWireTime } from '../timestamps.ts'
 import { ProxyBody, type RouteModel, RouteTable } from './schemas.ts'
+import { parseUnixSocketUrl } from '../../util/unix-socket-url.ts'
 
 const tags = ['proxy']
 const access = { kind: 'scopes', anyOf: ['proxy'], resource: 'none' } as const
@@ -105,8 +106,9 @@ function registerPatch(app: ApiApp, deps: ApiDeps): void {
     },
     async (request, reply) => {
       const { api_url: apiUrl, auth_token: authToken } = request.body
-      if (apiUrl !== undefined && !/^https?:\/\/[^/]/.test(apiUrl)) {
-        throw new HubError('bad_request', { message: 'body.api_url must be an http or https URL' })
+      if (apiUrl !== undefined && !isApiUrl(apiUrl)) {
+        const message = 'body.api_url must be an http or https URL, or http+unix:// with a path'
+        throw new HubError('bad_request', { message })
       }
       const actor = actorOf(callerOf(request).principal)
       const data = { token: authToken !== undefined, ...(apiUrl !== undefined && { url: true }) }
@@ -121,4 +123,8 @@ function registerPatch(app: ApiApp, deps: ApiDeps): void {
       return sendEmpty(reply, 200, 'application/json')
     },
   )
+}
+
+function isApiUrl(url: string): boolean {
+  return /^https?:\/\/[^/]/.test(url) || parseUnixSocketUrl(url) !== undefined
 }

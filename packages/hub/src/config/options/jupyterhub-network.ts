@@ -1,4 +1,11 @@
-import { httpUrl, parseBindUrl, publicUrl, subdomainHost, urlPrefix } from '../codecs-units.ts'
+import {
+  bindUrl,
+  httpUrl,
+  parseBindUrl,
+  publicUrl,
+  subdomainHost,
+  urlPrefix,
+} from '../codecs-units.ts'
 import { stringList } from '../codecs-lists.ts'
 import { oneOf, port, text } from '../codecs.ts'
 import { proxyClass } from '../class-names.ts'
@@ -28,10 +35,10 @@ export const networkOptions = defineOptions({
     summary: 'Path that comes before every path of the deployment.',
   },
   bind_url: {
-    type: httpUrl,
+    type: bindUrl,
     default: '',
     summary:
-      'Address, port and base path of the public proxy in one URL; ip, port and base_url win over its parts.',
+      'Address, port and base path of the public proxy in one URL; ip, port and base_url win over its parts. A Unix socket, http+unix://%2Frun%2Forrery.sock, takes the place of address and port.',
   },
   public_url: {
     type: publicUrl,

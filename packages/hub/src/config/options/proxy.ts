@@ -1,6 +1,6 @@
 import { boolean, oneOf, text } from '../codecs.ts'
 import { command, mapOf } from '../codecs-lists.ts'
-import { duration, publicUrl } from '../codecs-units.ts'
+import { duration, proxyApiUrl, publicUrl } from '../codecs-units.ts'
 import { computed, defineOptions } from '../option.ts'
 
 export const proxyOptions = defineOptions({
@@ -25,13 +25,14 @@ export const configurableHttpProxyOptions = defineOptions({
     summary: "Secret shared with the proxy's API; made anew at every start when empty.",
   },
   api_url: {
-    type: publicUrl,
+    type: proxyApiUrl,
     default: computed('port 8001 of this machine, by HTTPS with internal_ssl', (read) =>
       read('JupyterHub', 'internal_ssl') === true
         ? 'https://127.0.0.1:8001'
         : 'http://127.0.0.1:8001',
     ),
-    summary: "Where the proxy's API listens.",
+    summary:
+      "Where the proxy's API listens: a URL, or a Unix socket such as http+unix://%2Frun%2Forrery-api.sock.",
   },
   check_running_interval: {
     type: duration(),

@@ -1,5 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Agent, request } from 'undici'
@@ -11,6 +19,7 @@ import {
   signalProcess,
 } from '../../util/process-identity.ts'
 import { orreryVersion } from '../../util/version.ts'
+import { isLeftOver } from '../data-plane/listen.ts'
 
 export interface ProxyProcessOptions {
   /** What it is called in the names of its files and in messages. */
@@ -22,6 +31,10 @@ export interface ProxyProcessOptions {
   readonly authToken: string
   /** Answers `/_chp_healthz` once the proxy serves. */
   readonly healthUrl: URL
+  /** The Unix socket on which it answers that. */
+  readonly healthSocketPath?: string
+  /** Unix sockets that the proxy listens on. */
+  readonly socketPaths?: readonly string[]
   /** For a proxy that shares its ports: one with other arguments takes over from the one that runs. */
   readonly succession?: {
     /** Tells it to listen beside another. */
@@ -57,6 +70,8 @@ interface ProcessRecord extends ProcessIdentity {
   readonly predecessor?: ProcessIdentity
 }
 
+/** Sockets are for the hub's user and group. Source: JupyterHub 6.1 proxy.py, `command_umask`. */
+const socketUmask = 0o007
 const startTimeoutMs = 15_000
 const stopTimeoutMs = 15_000
 const maxRestartPauseMs = 10_000
@@ -104,6 +119,8 @@ export async function startProxyProcess(options: ProxyProcessOptions): Promise<P
         ),
       )
       forget(options)
+      // One that another program took meanwhile is not ours to remove.
+      if (options.name === 'proxy') await clearSockets(options).catch(() => undefined)
       await watching
     },
     release() {
@@ -129,7 +146,7 @@ async function adoptOrStart(options: ProxyProcessOptions): Promise<Found> {
   const sameArguments = JSON.stringify(found.args) === JSON.stringify(options.args)
   // What is not ours is no other for a hub of another version.
   const isSame = sameArguments && (options.name !== 'edge' || found.version === orreryVersion)
-  if (isSame && (await isHealthy(options.healthUrl))) {
+  if (isSame && (await isHealthy(options))) {
     logger.info({ pid: found.pid }, `taking over the running ${name}`)
     return { ...found, wasRunning: true }
   }
@@ -170,13 +187,16 @@ async function start(
   const logPath = join(options.dataDir, `${options.name}.log`)
   rmSync(logPath, { force: true }) // a predecessor goes on writing to its own
   const log = openSync(logPath, 'w', 0o600)
-  const { succession } = options
+  const { succession, socketPaths: sockets = [] } = options
   const beside = succession === undefined || predecessor === undefined ? [] : [succession.flag]
-  const child = spawn(program, [...first, ...options.args, ...beside], {
-    detached: true, // a session of its own: signals to the hub's terminal are not the edge's
-    stdio: ['ignore', log, log],
-    env: { ...process.env, CONFIGPROXY_AUTH_TOKEN: options.authToken },
-  })
+  if (options.name === 'proxy') await clearSockets(options)
+  const child = withUmask(sockets.length === 0 ? undefined : socketUmask, () =>
+    spawn(program, [...first, ...options.args, ...beside], {
+      detached: true, // a session of its own: signals to the hub's terminal are not the edge's
+      stdio: ['ignore', log, log],
+      env: { ...process.env, CONFIGPROXY_AUTH_TOKEN: options.authToken },
+    }),
+  )
   closeSync(log)
   child.unref()
   const spawned = new Promise<void>((resolve, reject) => {
@@ -204,6 +224,36 @@ async function start(
   return identity ?? { pid: child.pid ?? 0, startTicks: '' }
 }
 
+/**
+ * configurable-http-proxy leaves the files of its sockets behind when it is killed, and does not
+ * start where one is.
+ * @throws ConfigError where another program listens
+ */
+async function clearSockets({ name, socketPaths = [] }: ProxyProcessOptions): Promise<void> {
+  for (const path of socketPaths) {
+    const found = lstatSync(path, { throwIfNoEntry: false })
+    if (found === undefined) continue
+    if (!found.isSocket() || !(await isLeftOver(path))) {
+      throw new ConfigError(
+        `The ${name} could not start: ${path} is taken by another program; stop it, or choose ` +
+          'another path in JupyterHub.bind_url or ConfigurableHTTPProxy.api_url.',
+      )
+    }
+    rmSync(path, { force: true })
+  }
+}
+
+/** Runs something that starts a process, with the permissions of that process's files. */
+function withUmask<Result>(mask: number | undefined, run: () => Result): Result {
+  if (mask === undefined) return run()
+  const before = process.umask(mask)
+  try {
+    return run()
+  } finally {
+    process.umask(before)
+  }
+}
+
 async function untilHealthy(
   options: ProxyProcessOptions,
   child: ChildProcess,
@@ -225,7 +275,7 @@ async function untilHealthy(
 
 /** Where two share a port, either may answer: the new one says by its process id that it serves. */
 async function isServing(options: ProxyProcessOptions, child: ChildProcess): Promise<boolean> {
-  if (options.succession === undefined) return isHealthy(options.healthUrl)
+  if (options.succession === undefined) return isHealthy(options)
   try {
     return readFileSync(options.succession.pidPath, 'utf8') === String(child.pid)
   } catch {
@@ -233,11 +283,18 @@ async function isServing(options: ProxyProcessOptions, child: ChildProcess): Pro
   }
 }
 
-async function isHealthy(url: URL): Promise<boolean> {
-  // The certificate is for the public name, which is not where we ask.
-  const dispatcher = new Agent({ connect: { rejectUnauthorized: false } })
+async function isHealthy(
+  options: Pick<ProxyProcessOptions, 'healthUrl' | 'healthSocketPath'>,
+): Promise<boolean> {
+  const { healthUrl, healthSocketPath: socketPath } = options
+  const dispatcher = new Agent({
+    connect: {
+      rejectUnauthorized: false, // the certificate is for the public name, which is not where we ask
+      ...(socketPath !== undefined && { socketPath }),
+    },
+  })
   try {
-    const answer = await request(url, {
+    const answer = await request(healthUrl, {
       dispatcher,
       headersTimeout: 2_000,
       bodyTimeout: 2_000,

@@ -54,24 +54,27 @@ export function createFrontDoor(options: FrontDoorOptions): Server {
         socket.resume()
       })
     }
-    return createServer({ ...accepting, pauseOnConnect: true }, (accepted) => {
+    const plain = createServer({ ...accepting, pauseOnConnect: true }, (accepted) => {
       const full = gate.isFull()
       if (full !== 0) return gate.refuse(accepted, full, true)
       const socket = withSharedReads(accepted)
-      const refusal = gate.enter(socket, addressOf(socket))
+      const refusal = gate.enter(socket, peerAddress(socket.remoteAddress, plain))
       if (refusal === 0) onPlain(socket, undefined)
       else gate.refuse(socket, refusal, true)
     })
+    return plain
   }
   const peers = new Map<string, ProxiedPeer>()
   const server = createTlsFront(tls, (socket) => options.onTls(socket, peers.get(placeOf(socket))))
   if (!isProxied) {
-    return createServer(accepting, (socket) => {
-      const refusal = gate.isFull() || gate.enter(socket, addressOf(socket))
+    const secure = createServer(accepting, (socket) => {
+      const address = peerAddress(socket.remoteAddress, secure)
+      const refusal = gate.isFull() || gate.enter(socket, address)
       if (refusal !== 0) return gate.refuse(socket, refusal, false)
       gate.count(socket)
       server.emit('connection', socket)
     })
+    return secure
   }
   return createProxiedServer(options, (socket, peer) => {
     if (peer !== undefined) {
@@ -157,6 +160,17 @@ function takeHeader(
 /** Without the prefix of dual-stack listeners; empty for a peer that has left. */
 function addressOf(socket: Socket): string {
   return (socket.remoteAddress ?? '').replace(/^::ffff:/i, '')
+}
+
+/**
+ * As `addressOf`; who comes by a Unix socket is on this machine and counts as loopback, so that a
+ * terminator of TLS in front is believed there as it is by TCP.
+ */
+export function peerAddress(remoteAddress: string | undefined, listener: Server): string {
+  if (remoteAddress === undefined) {
+    return typeof listener.address() === 'string' ? '127.0.0.1' : ''
+  }
+  return remoteAddress.replace(/^::ffff:/i, '')
 }
 
 /** Names a connection while it is open. */

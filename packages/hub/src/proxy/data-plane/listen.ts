@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Server as HttpServer } from 'node:http'
 import { lstatSync, rmSync } from 'node:fs'
-import { lstat, rename, rm } from 'node:fs/promises'
+import { chmod, lstat, rename, rm } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, ListenOptions, Server } from 'node:net'
 
@@ -11,6 +11,8 @@ export interface Listen {
   readonly port: number
   /** A Unix socket in place of both. */
   readonly socketPath?: string
+  /** Permissions of the socket's file; what the process gives its files when left out. */
+  readonly socketMode?: number
   /** Others of this user may listen there too, and the kernel gives each its part. */
   readonly isShared?: boolean
   /** Takes the place of one that listens on the Unix socket. */
@@ -19,7 +21,7 @@ export interface Listen {
 
 /** @returns the port; 0 for a Unix socket */
 export async function listen(server: Server, at: Listen): Promise<number> {
-  if (at.socketPath !== undefined) await listenOnSocket(server, at.socketPath, at.takesOver)
+  if (at.socketPath !== undefined) await listenOnSocket(server, at.socketPath, at)
   else {
     server.listen(addressOf(at))
     await once(server, 'listening')
@@ -84,7 +86,11 @@ export async function ensureFree({ ip, port, socketPath }: Listen): Promise<void
  * It is bound beside and renamed, since Node removes the name that it bound when it closes: by then
  * the name may be a successor's.
  */
-async function listenOnSocket(server: Server, path: string, takesOver = false): Promise<void> {
+async function listenOnSocket(
+  server: Server,
+  path: string,
+  { takesOver = false, socketMode }: Pick<Listen, 'takesOver' | 'socketMode'>,
+): Promise<void> {
   const found = await lstat(path).catch(() => undefined)
   const isFree =
     found === undefined || (found.isSocket() && (takesOver || (await isLeftOver(path))))
@@ -97,6 +103,7 @@ async function listenOnSocket(server: Server, path: string, takesOver = false): 
   await rm(draft, { force: true })
   server.listen(draft)
   await once(server, 'listening')
+  if (socketMode !== undefined) await chmod(draft, socketMode)
   const { ino } = await lstat(draft)
   await rename(draft, path)
   server.once('close', () => {
@@ -104,7 +111,8 @@ async function listenOnSocket(server: Server, path: string, takesOver = false): 
   })
 }
 
-async function isLeftOver(path: string): Promise<boolean> {
+/** Whether nobody listens on a Unix socket any more. */
+export async function isLeftOver(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = connect(path)
     probe.once('connect', () => {

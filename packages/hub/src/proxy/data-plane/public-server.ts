@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { EdgeContext } from './context.ts'
 import { loadFailurePage } from './errors.ts'
 import { createForwarder, locate, openExchange } from './forward.ts'
-import { createFrontDoor } from './front-door.ts'
+import { createFrontDoor, peerAddress } from './front-door.ts'
 import type { TlsFrontOptions } from './front-door.ts'
 import type { Forwarder } from './forward.ts'
 import type { Peer } from './http1/asker.ts'
@@ -162,7 +162,7 @@ export class PublicServer {
   }
 
   #peerAt(remoteAddress: string | undefined, isTls: boolean): Peer {
-    const address = (remoteAddress ?? '').replace(/^::ffff:/i, '')
+    const address = peerAddress(remoteAddress, this.listener)
     // A peer that has left has no address and is not believed.
     const isTrusted = address !== '' && this.#context.options.isTrustedPeer(address)
     return { address, isTrusted, isTls }

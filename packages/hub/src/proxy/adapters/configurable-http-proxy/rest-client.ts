@@ -2,6 +2,7 @@ import { Agent, type Dispatcher, request } from 'undici'
 import { messageOf } from '../../../domain/errors.ts'
 import type { ServerCertificate } from '../../../plugin-api/spawner.ts'
 import { isJsonObject, type Json } from '../../../util/json.ts'
+import { parseUnixSocketUrl } from '../../../util/unix-socket-url.ts'
 import { cleanRoutePath } from '../../routespec.ts'
 import { type ListedRoute, type ProxyAdapter, ProxyError } from '../proxy-adapter.ts'
 
@@ -112,10 +113,8 @@ function apiPath(routespec: string): string {
 }
 
 function parseApiUrl(apiUrl: string): { origin: string; socketPath?: string } {
-  const socket = /^http\+unix:\/\/([^/?#]+)/.exec(apiUrl)
-  if (socket !== null) {
-    return { origin: 'http://localhost', socketPath: decodeURIComponent(socket[1] ?? '') }
-  }
+  const socket = parseUnixSocketUrl(apiUrl)
+  if (socket !== undefined) return { origin: 'http://localhost', socketPath: socket.socketPath }
   return { origin: new URL(apiUrl).origin }
 }
 
