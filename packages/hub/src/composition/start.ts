@@ -138,16 +138,16 @@ function announce(config: Config, input: { logger: Logger; setupPath: string | u
   const { ip, port, baseUrl } = config.JupyterHub
   const socket = publicSocketPath(config)
   const host = ip === '' || ip === '0.0.0.0' || ip === '::' ? '127.0.0.1' : ip
-  const origin =
-    publicUrlOf(config)?.origin ??
-    (socket === undefined
-      ? `${publicScheme(config)}://${bracketed(host)}:${port}`
-      : toUnixSocketUrl(socket))
-  input.logger.info({}, `Orrery is now running at ${origin}${baseUrl}`)
+  const address =
+    socket === undefined ? `${publicScheme(config)}://${bracketed(host)}:${port}` : undefined
+  const origin = publicUrlOf(config)?.origin ?? address
+  const shown = origin ?? toUnixSocketUrl(socket ?? '')
+  input.logger.info({}, `Orrery is now running at ${shown}${baseUrl}`)
   if (input.setupPath === undefined) return
   // For the person at the terminal, and not for the log: the link is a secret until it is used.
   process.stdout.write(
     `\n    No administrator has an account yet. Open this link once to make yours (valid for 24 hours):\n\n` +
-      `    ${origin}${input.setupPath}\n\n`,
+      // What stands in front of a socket has an address that is not known here without `public_url`.
+      `    ${origin ?? 'https://ADDRESS-OF-THIS-HUB'}${input.setupPath}\n\n`,
   )
 }

@@ -50,6 +50,14 @@ async function startServer(orrery: TestInstallation): Promise<void> {
   })
 }
 
+test('the link for the first administrator is none to a socket', async () => {
+  const orrery = await TestInstallation.create({ sockets: true, config: {} })
+  cleanups.push(() => orrery.destroy())
+  await orrery.start()
+  expect(orrery.output).toMatch(/ running at http\+unix:\/\/%2F/)
+  expect(orrery.output).toMatch(/^ +https:\/\/ADDRESS-OF-THIS-HUB\/hub\/\S+$/m)
+})
+
 /** Status of the server's page, and the routes that the API lists. */
 async function look(orrery: TestInstallation): Promise<{ page: number; routes: string }> {
   const page = await ask(orrery.socketPath('public'), '/user/ada/')
