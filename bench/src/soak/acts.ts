@@ -1,4 +1,4 @@
-import { connect as connectHttp2, constants } from 'node:http2'
+import { type ClientHttp2Session, connect as connectHttp2, constants } from 'node:http2'
 import { type Socket, connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
@@ -162,8 +162,11 @@ async function webSocket(edge: WatchedEdge, then: 'close' | 'cut' | 'abandon'): 
     // An abandoned client keeps its socket and says nothing more: the edge has to end it.
     if (then === 'abandon') return
     const timer = setInterval(() => socket.writable && socket.write(message), 20)
-    setTimeout(() => (then === 'cut' ? socket.destroy() : socket.end()), 300)
     socket.once('close', () => clearInterval(timer))
+    // Whoever ends its side before it is answered asks for another answer.
+    socket.once('data', () => {
+      setTimeout(() => (then === 'cut' ? socket.destroy() : socket.end()), 300)
+    })
   })
   if (got === '' && then === 'cut') return { result: 'left before', isExpected: true }
   return { result: resultOf(got), isExpected: got.startsWith('HTTP/1.1 101') }
@@ -172,14 +175,21 @@ async function webSocket(edge: WatchedEdge, then: 'close' | 'cut' | 'abandon'): 
 /** Several streams of one session: finished, and taken back. */
 async function http2(edge: WatchedEdge): Promise<Outcome> {
   const session = connectHttp2(`https://127.0.0.1:${edge.port}`, { rejectUnauthorized: false })
+  const waiting = new Set<string>()
+  let timer: NodeJS.Timeout | undefined
   const failed = new Promise<string>((resolve) => {
     session.once('error', () => resolve('cut')).once('close', () => resolve('closed'))
-    setTimeout(() => resolve(unanswered), unansweredMs).unref()
+    timer = setTimeout(() => resolve(describeWaiting(session, waiting)), unansweredMs)
   })
   const ask = (path: string): Promise<string> =>
     new Promise((resolve) => {
       const stream = session.request({ ':path': path })
-      stream.once('response', (head) => resolve(String(head[':status'])))
+      const name = `${path} ${stream.id}`
+      waiting.add(name)
+      stream.once('response', (head) => {
+        waiting.delete(name)
+        resolve(String(head[':status']))
+      })
       const isTakenBack = path.endsWith('large')
       stream.on('error', () => undefined)
       stream.once('close', () =>
@@ -190,6 +200,7 @@ async function http2(edge: WatchedEdge): Promise<Outcome> {
     })
   const all = Promise.all(['/live/small', '/live/slow', '/live/large', '/live/small'].map(ask))
   const results = await Promise.race([all, failed])
+  clearTimeout(timer)
   await delay(150)
   session.destroy()
   const result =
@@ -198,6 +209,14 @@ async function http2(edge: WatchedEdge): Promise<Outcome> {
 }
 
 const unanswered = 'not answered'
+
+/** What is known of a session on which nothing came for too long. */
+function describeWaiting(session: ClientHttp2Session, waiting: ReadonlySet<string>): string {
+  const { connecting, closed, destroyed, socket } = session
+  const [port, read] = [socket.localPort, socket.bytesRead]
+  const facts = JSON.stringify({ connecting, closed, destroyed, port, read })
+  return `${unanswered}: ${[...waiting].join(', ')} ${facts}`
+}
 
 function resultOf(got: string): string {
   if (got === unanswered) return got

@@ -40,7 +40,7 @@ test.skipIf(program === undefined)(
       fetch(`${hub.url}/user/ada${path}`, { headers: { Authorization: `token ${token}` } })
     const answers = async (): Promise<boolean> => (await own('/api/status')).status === 200
     await vi.waitUntil(answers, { timeout: 60_000, interval: 250 })
-    expect(Object.keys(await routes())).toEqual(['/', '/user/ada'])
+    expect(Object.keys(await routes()).toSorted()).toEqual(['/', '/user/ada'])
     expect(await (await own('/api/status')).json()).toHaveProperty('started')
     expect([202, 204]).toContain((await api('/users/ada/server', 'DELETE')).status)
     const isAway = async (): Promise<boolean> => !('/user/ada' in (await routes()))
