@@ -6,22 +6,11 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
-import { TestInstallation } from '../support/hub-process.ts'
+import { TestInstallation, tinyHubConfig } from '../support/hub-process.ts'
 import { freePort } from '../support/ports.ts'
 
 const token = 'failure-test-token-0123456789'
-const tinyServer = fileURLToPath(new URL('../support/tiny-server.mjs', import.meta.url))
-const base = {
-  JupyterHub: {
-    spawner_class: 'simple',
-    authenticator_class: 'dummy',
-    api_tokens: { [token]: 'ada' },
-    cleanup_servers: false,
-    cleanup_proxy: false,
-  },
-  Authenticator: { admin_users: ['ada'] },
-  Spawner: { cmd: [process.execPath, tinyServer] },
-}
+const base = tinyHubConfig(token)
 const installations: TestInstallation[] = []
 
 afterEach(async () => {

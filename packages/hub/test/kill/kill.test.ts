@@ -1,21 +1,9 @@
-import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, inject, test } from 'vitest'
-import { TestInstallation } from '../support/hub-process.ts'
+import { TestInstallation, tinyHubConfig } from '../support/hub-process.ts'
 import { createPostgresDatabase, type TestDatabase } from '../support/stores.ts'
 
 const token = 'kill-test-token-0123456789'
-const tinyServer = fileURLToPath(new URL('../support/tiny-server.mjs', import.meta.url))
-const config = {
-  JupyterHub: {
-    spawner_class: 'simple',
-    authenticator_class: 'dummy',
-    api_tokens: { [token]: 'ada' },
-    cleanup_servers: false,
-    cleanup_proxy: false,
-  },
-  Authenticator: { admin_users: ['ada'] },
-  Spawner: { cmd: [process.execPath, tinyServer] },
-}
+const config = tinyHubConfig(token)
 
 const spawnPoints = [
   'spawn claimed',

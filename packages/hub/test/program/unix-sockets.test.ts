@@ -3,17 +3,15 @@ import { stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { Agent, request } from 'undici'
 import { afterEach, expect, test } from 'vitest'
-import { TestInstallation } from '../support/hub-process.ts'
+import { TestInstallation, tinyHubConfig } from '../support/hub-process.ts'
 
 /** `JupyterHub.bind_url` and `ConfigurableHTTPProxy.api_url` as Unix sockets, with real processes. */
 const chp = join(
   dirname(createRequire(import.meta.url).resolve('configurable-http-proxy/package.json')),
   'bin/configurable-http-proxy',
 )
-const tinyServer = fileURLToPath(new URL('../support/tiny-server.mjs', import.meta.url))
 const token = 'socket-test-token-0123456789'
 
 const cleanups: (() => Promise<unknown>)[] = []
@@ -26,15 +24,7 @@ async function install(proxy: Readonly<Record<string, unknown>> = {}): Promise<T
     sockets: true,
     homes: true,
     config: {
-      JupyterHub: {
-        spawner_class: 'simple',
-        authenticator_class: 'dummy',
-        api_tokens: { [token]: 'ada' },
-        cleanup_servers: false,
-        cleanup_proxy: false,
-      },
-      Authenticator: { admin_users: ['ada'] },
-      Spawner: { cmd: [process.execPath, tinyServer] },
+      ...tinyHubConfig(token),
       ConfigurableHTTPProxy: { auth_token: 'proxy-secret', check_running_interval: 1, ...proxy },
     },
   })

@@ -23,6 +23,22 @@ export interface HubProcessOptions {
   readonly sockets?: boolean
 }
 
+/** A hub whose servers are tiny and outlive it; `token` is its administrator ada's. */
+export function tinyHubConfig(token: string) {
+  const tinyServer = fileURLToPath(new URL('tiny-server.mjs', import.meta.url))
+  return {
+    JupyterHub: {
+      spawner_class: 'simple',
+      authenticator_class: 'dummy',
+      api_tokens: { [token]: 'ada' },
+      cleanup_servers: false,
+      cleanup_proxy: false,
+    },
+    Authenticator: { admin_users: ['ada'] },
+    Spawner: { cmd: [process.execPath, tinyServer] },
+  } satisfies ConfigFile
+}
+
 /** A whole Orrery in a folder of its own: hub and edge as real processes, on ports of their own. */
 export class TestInstallation {
   readonly folder: string
